@@ -1,0 +1,27 @@
+# CUDA where nvcc is found: SASS for sm_80 and sm_90a and the PTX of both, never `native`, which
+# would fail to configure on a machine without a GPU. SIAMESE_HAS_CUDA says what came of it.
+set(SIAMESE_HAS_CUDA OFF)
+if(NOT SIAMESE_CUDA)
+  message(STATUS "CUDA: off, because SIAMESE_CUDA is OFF; building for the CPU alone")
+else()
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(NOT CMAKE_CUDA_COMPILER)
+    message(STATUS "CUDA: off, because no nvcc was found on the PATH; building for the CPU alone")
+  else()
+    if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+      set(CMAKE_CUDA_ARCHITECTURES "80;90a")  # each with its PTX
+    endif()
+    if(CMAKE_CUDA_ARCHITECTURES MATCHES "native")
+      message(FATAL_ERROR "CMAKE_CUDA_ARCHITECTURES is '${CMAKE_CUDA_ARCHITECTURES}'; "
+        "expected explicit architectures such as 80;90a")
+    endif()
+    enable_language(CUDA)
+    find_package(CUDAToolkit REQUIRED)
+    set(CMAKE_CUDA_STANDARD 20)
+    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+    set(CMAKE_CUDA_EXTENSIONS OFF)
+    set(SIAMESE_HAS_CUDA ON)
+    message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER_VERSION}, for ${CMAKE_CUDA_ARCHITECTURES}")
+  endif()
+endif()

@@ -1,0 +1,93 @@
+#include "model/loss.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "model/error.h"
+#include "model/numbers.h"
+
+namespace siamese {
+namespace {
+
+template <class Enum, std::size_t N>
+std::string names(const std::array<Enum, N>& values) {
+  std::string text;
+  for (const Enum value : values)
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", name(value));
+  return text;
+}
+
+template <class Enum, std::size_t N>
+Enum find_by_name(std::string_view text, std::string_view what, const std::array<Enum, N>& values) {
+  for (const Enum value : values) {
+    if (text == name(value)) return value;
+  }
+  throw UsageError(
+      fmt::format("loss: unknown {} '{}'; expected one of {}", what, text, names(values)));
+}
+
+}  // namespace
+
+std::string_view name(Distance distance) {
+  switch (distance) {
+    case Distance::sqeuclidean:
+      return "sqeuclidean";
+    case Distance::euclidean:
+      return "euclidean";
+    case Distance::manhattan:
+      return "manhattan";
+    case Distance::cosine:
+      return "cosine";
+  }
+  throw UsageError("unknown distance");
+}
+
+std::string_view name(Criterion criterion) {
+  switch (criterion) {
+    case Criterion::absolute:
+      return "absolute";
+    case Criterion::squared:
+      return "squared";
+    case Criterion::huber:
+      return "huber";
+    case Criterion::contrastive:
+      return "contrastive_1_is_dissimilar";
+  }
+  throw UsageError("unknown criterion");
+}
+
+bool has_constant(Criterion criterion) {
+  return criterion == Criterion::huber || criterion == Criterion::contrastive;
+}
+
+Loss parse_loss(std::string_view text) {
+  Loss loss;
+  const std::size_t slash = text.find('/');
+  loss.distance = find_by_name(text.substr(0, slash), "distance", all_distances);
+  if (slash == std::string_view::npos) return loss;
+
+  const std::string_view criterion = text.substr(slash + 1);
+  const std::size_t colon = criterion.find(':');
+  loss.criterion = find_by_name(criterion.substr(0, colon), "criterion", all_criteria);
+  if (colon == std::string_view::npos) return loss;
+
+  const std::string_view constant = criterion.substr(colon + 1);
+  const auto value = parse_double(constant);
+  if (!has_constant(loss.criterion) || !value || !std::isfinite(*value) || *value <= 0) {
+    throw UsageError(fmt::format(
+        "loss '{}': constant '{}'; expected a positive number after huber (delta) or {} (margin)",
+        text, constant, name(Criterion::contrastive)));
+  }
+  loss.constant = *value;
+  return loss;
+}
+
+std::string name(const Loss& loss) {
+  std::string text = fmt::format("{}/{}", name(loss.distance), name(loss.criterion));
+  if (has_constant(loss.criterion)) text += fmt::format(":{}", loss.constant);
+  return text;
+}
+
+}  // namespace siamese

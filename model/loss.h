@@ -1,0 +1,56 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+
+namespace siamese {
+
+/// The merge m2: distance D of two embeddings a and b.
+enum class Distance {
+  sqeuclidean,  ///< sum (a - b)^2
+  euclidean,    ///< sqrt(sum (a - b)^2); derivative 0 where D is 0
+  manhattan,    ///< sum |a - b|; derivative by a component 0 where its difference is 0
+  cosine        ///< 1 - a.b / (|a| |b|); 1 with derivative 0 where a norm is 0
+};
+
+/// What a pair costs, from its distance D and its target t. The batch loss is the mean over pairs.
+enum class Criterion {
+  absolute,  ///< |D - t|; derivative 0 at equality
+  squared,   ///< (D - t)^2
+  huber,     ///< e = D - t: e^2/2 where |e| <= delta, else delta (|e| - delta/2)
+  /// (1 - t) D^2/2 + t max(0, margin - D)^2/2: t = 1 marks a dissimilar pair, t = 0 a similar one
+  /// (the squared hinge of Hadsell, Chopra and LeCun, 2006).
+  contrastive
+};
+
+inline constexpr std::array all_distances{Distance::sqeuclidean, Distance::euclidean,
+                                          Distance::manhattan, Distance::cosine};
+inline constexpr std::array all_criteria{Criterion::absolute, Criterion::squared, Criterion::huber,
+                                         Criterion::contrastive};
+
+std::string_view name(Distance distance);
+
+/// The criterion's name; contrastive says in its name what a target of 1 means.
+std::string_view name(Criterion criterion);
+
+/// A distance, a criterion, and the criterion's constant.
+struct Loss {
+  Distance distance = Distance::euclidean;
+  Criterion criterion = Criterion::absolute;
+  double constant = 1.0;  ///< delta of huber, margin of contrastive; ignored by the others
+
+  bool operator==(const Loss&) const = default;
+};
+
+/// Whether the criterion reads Loss::constant.
+bool has_constant(Criterion criterion);
+
+/// Reads "DISTANCE[/CRITERION[:CONSTANT]]", e.g. "euclidean", "manhattan/huber:0.5". The criterion
+/// is absolute where none is given. Throws UsageError that lists the names.
+Loss parse_loss(std::string_view text);
+
+/// The inverse of parse_loss, always with the criterion.
+std::string name(const Loss& loss);
+
+}  // namespace siamese

@@ -1,0 +1,234 @@
+#include "tests/vgpu/memory/memory.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+
+namespace vgpu {
+namespace {
+
+constexpr std::uint64_t kAlignment = 256;
+constexpr std::uint64_t kRedZone = 256;
+constexpr std::uint64_t kPage = 4096;
+
+std::uint64_t round_up(std::uint64_t value, std::uint64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+// Host accessible memory changes the protection of its pages, so it shares none.
+bool host_accessible(MemoryKind kind) {
+  return kind == MemoryKind::host_pinned || kind == MemoryKind::managed;
+}
+
+void* map_or_throw(std::uint64_t bytes, int protection, int flags, int file) {
+  void* at = mmap(nullptr, bytes, protection, flags | MAP_NORESERVE, file, 0);
+  if (at == MAP_FAILED) {
+    throw std::runtime_error(fmt::format("cannot reserve {} GiB of address space for the device: {}",
+                                         bytes >> 30, std::strerror(errno)));
+  }
+  return at;
+}
+
+}  // namespace
+
+Memory::Memory(std::uint64_t capacity) : capacity_(capacity) {
+  file_ = memfd_create("vgpu memory", MFD_CLOEXEC);
+  if (file_ < 0 || ftruncate(file_, static_cast<off_t>(kReservedBytes)) != 0) {
+    throw std::runtime_error(
+        fmt::format("cannot create the device's memory: {}", std::strerror(errno)));
+  }
+  base_ = reinterpret_cast<Address>(map_or_throw(kReservedBytes, PROT_NONE, MAP_SHARED, file_));
+  bytes_ = static_cast<std::byte*>(
+      map_or_throw(kReservedBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_));
+  shadow_ = static_cast<std::uint8_t*>(
+      map_or_throw(kReservedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1));
+  next_offset_ = 4 * kWindowBytes;
+}
+
+Memory::~Memory() {
+  munmap(shadow_, kReservedBytes);
+  munmap(bytes_, kReservedBytes);
+  munmap(reinterpret_cast<void*>(base_), kReservedBytes);
+  close(file_);
+}
+
+std::optional<Address> Memory::allocate(std::uint64_t bytes, MemoryKind kind, std::string origin) {
+  const std::lock_guard lock(mutex_);
+  if (bytes > capacity_ - used_) return std::nullopt;
+  const bool host = host_accessible(kind);
+  const std::uint64_t offset = round_up(next_offset_, host ? kPage : kAlignment);
+  const std::uint64_t after = offset + bytes + kRedZone;
+  if (after > end_offset()) return std::nullopt;
+  const Address address = base_ + offset;
+  if (host) {
+    const std::uint64_t pages = round_up(std::max<std::uint64_t>(bytes, 1), kPage);
+    if (mprotect(reinterpret_cast<void*>(address), pages, PROT_READ | PROT_WRITE) != 0) {
+      return std::nullopt;
+    }
+    next_offset_ = round_up(after, kPage);
+  } else {
+    next_offset_ = after;
+  }
+  // What the host writes through its own pointer is not seen, so it counts as written.
+  std::memset(shadow_ + offset, host ? kAddressable | kWritten : kAddressable, bytes);
+  used_ += bytes;
+  allocations_[address] = {address, bytes, kind, std::move(origin), false};
+  return address;
+}
+
+ReleaseResult Memory::release(Address address) {
+  const std::lock_guard lock(mutex_);
+  const auto found = allocations_.find(address);
+  if (found == allocations_.end()) return ReleaseResult::not_an_allocation;
+  Allocation& allocation = found->second;
+  if (allocation.freed) return ReleaseResult::already_freed;
+  allocation.freed = true;
+  used_ -= allocation.bytes;
+  const std::uint64_t offset = address - base_;
+  std::memset(shadow_ + offset, 0, allocation.bytes);
+  // Whole pages go back to the system; their addresses stay taken.
+  const std::uint64_t first = round_up(offset, kPage);
+  const std::uint64_t last = (offset + allocation.bytes) / kPage * kPage;
+  if (last > first) {
+    fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(first),
+              static_cast<off_t>(last - first));
+    madvise(shadow_ + first, last - first, MADV_DONTNEED);
+  }
+  if (host_accessible(allocation.kind)) {
+    mprotect(reinterpret_cast<void*>(address),
+             round_up(std::max<std::uint64_t>(allocation.bytes, 1), kPage), PROT_NONE);
+  }
+  return ReleaseResult::ok;
+}
+
+const Allocation* Memory::nearest_below(Address address) const {
+  auto next = allocations_.upper_bound(address);
+  return next == allocations_.begin() ? nullptr : &std::prev(next)->second;
+}
+
+std::optional<Allocation> Memory::query(Address address) const {
+  const std::lock_guard lock(mutex_);
+  const Allocation* found = nearest_below(address);
+  if (found == nullptr || found->freed || address - found->address >= std::max<std::uint64_t>(found->bytes, 1)) {
+    return std::nullopt;
+  }
+  return *found;
+}
+
+std::vector<Allocation> Memory::live() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Allocation> result;
+  for (const auto& [address, allocation] : allocations_) {
+    const bool own =
+        allocation.kind == MemoryKind::internal || allocation.kind == MemoryKind::variable;
+    if (!allocation.freed && !own) result.push_back(allocation);
+  }
+  return result;
+}
+
+std::uint64_t Memory::used_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return used_;
+}
+
+std::string Memory::describe(Address address) const {
+  const std::lock_guard lock(mutex_);
+  return describe_locked(address);
+}
+
+std::string Memory::describe_locked(Address address) const {
+  if (!contains(address)) return fmt::format("{:#x} is no device address", address);
+  if (address < base_ + 3 * kWindowBytes) {
+    const char* windows[] = {"shared", "local", "parameter"};
+    const std::uint64_t offset = address - base_;
+    return fmt::format("{:#x} is offset {} of the {} window", address, offset % kWindowBytes,
+                       windows[offset / kWindowBytes]);
+  }
+  const Allocation* below = nearest_below(address);
+  const auto next = allocations_.upper_bound(address);
+  const Allocation* above = next == allocations_.end() ? nullptr : &next->second;
+  const auto words = [](const Allocation& a) {
+    return fmt::format("{} {:#x} ({} bytes, {})", a.freed ? "the freed allocation" : "allocation",
+                       a.address, a.bytes, a.origin);
+  };
+  if (below != nullptr && address - below->address < below->bytes) {
+    return fmt::format("{:#x} is {} bytes into {}", address, address - below->address,
+                       words(*below));
+  }
+  const std::uint64_t past = below == nullptr ? ~std::uint64_t{0} : address - below->address - below->bytes;
+  const std::uint64_t before = above == nullptr ? ~std::uint64_t{0} : above->address - address;
+  if (below == nullptr && above == nullptr) {
+    return fmt::format("{:#x}: nothing is allocated", address);
+  }
+  if (past <= before) {
+    return fmt::format("{:#x} is {} bytes past the end of {}", address, past, words(*below));
+  }
+  return fmt::format("{:#x} is {} bytes before {}", address, before, words(*above));
+}
+
+HostAccess Memory::check(Address address, std::uint64_t bytes) const {
+  if (bytes == 0) return {};
+  const Allocation* found = contains(address) ? nearest_below(address) : nullptr;
+  const std::uint64_t into = found == nullptr ? 0 : address - found->address;
+  if (found != nullptr && !found->freed && into <= found->bytes && bytes <= found->bytes - into) {
+    return {};
+  }
+  const bool inside = found != nullptr && into < found->bytes;
+  const Address where = inside && !found->freed ? found->address + found->bytes : address;
+  const AccessStatus status =
+      inside && found->freed ? AccessStatus::freed : AccessStatus::out_of_bounds;
+  return {status, where, fmt::format("{} bytes at {:#x}: {}", bytes, address, describe_locked(where))};
+}
+
+HostAccess Memory::read(void* to, Address from, std::uint64_t bytes) const {
+  const std::lock_guard lock(mutex_);
+  HostAccess access = check(from, bytes);
+  if (!access.ok() || bytes == 0) return access;
+  const std::uint64_t offset = from - base_;
+  std::memcpy(to, bytes_ + offset, bytes);
+  const std::uint8_t* first = shadow_ + offset;
+  const std::uint8_t* unwritten =
+      std::find_if(first, first + bytes, [](std::uint8_t s) { return (s & kWritten) == 0; });
+  if (unwritten != first + bytes) {
+    const Address where = from + static_cast<std::uint64_t>(unwritten - first);
+    access = {AccessStatus::uninitialised, where,
+              fmt::format("never written: {}", describe_locked(where))};
+  }
+  return access;
+}
+
+HostAccess Memory::write(Address to, const void* from, std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  HostAccess access = check(to, bytes);
+  if (!access.ok() || bytes == 0) return access;
+  std::memcpy(bytes_ + (to - base_), from, bytes);
+  std::memset(shadow_ + (to - base_), kAddressable | kWritten, bytes);
+  return access;
+}
+
+HostAccess Memory::fill(Address to, std::uint8_t value, std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  HostAccess access = check(to, bytes);
+  if (!access.ok() || bytes == 0) return access;
+  std::memset(bytes_ + (to - base_), value, bytes);
+  std::memset(shadow_ + (to - base_), kAddressable | kWritten, bytes);
+  return access;
+}
+
+HostAccess Memory::copy(Address to, Address from, std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  HostAccess access = check(from, bytes);
+  if (access.ok()) access = check(to, bytes);
+  if (!access.ok() || bytes == 0) return access;
+  std::memmove(bytes_ + (to - base_), bytes_ + (from - base_), bytes);
+  std::memmove(shadow_ + (to - base_), shadow_ + (from - base_), bytes);
+  return access;
+}
+
+}  // namespace vgpu
