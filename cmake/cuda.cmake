@@ -1,5 +1,6 @@
 # CUDA where nvcc is found: SASS for sm_80 and sm_90a and the PTX of both, never `native`, which
-# would fail to configure on a machine without a GPU. SIAMESE_HAS_CUDA says what came of it.
+# would fail to configure on a machine without a GPU. SIAMESE_HAS_CUDA says what came of it,
+# SIAMESE_CUDA_CODE names the code that programs will hold.
 set(SIAMESE_HAS_CUDA OFF)
 if(NOT SIAMESE_CUDA)
   message(STATUS "CUDA: off, because SIAMESE_CUDA is OFF; building for the CPU alone")
@@ -21,7 +22,16 @@ else()
     set(CMAKE_CUDA_STANDARD 20)
     set(CMAKE_CUDA_STANDARD_REQUIRED ON)
     set(CMAKE_CUDA_EXTENSIONS OFF)
+    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know nvcc's
+      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+    endif()
     set(SIAMESE_HAS_CUDA ON)
-    message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER_VERSION}, for ${CMAKE_CUDA_ARCHITECTURES}")
+    set(code)
+    foreach(architecture ${CMAKE_CUDA_ARCHITECTURES})
+      list(APPEND code "sm_${architecture}" "compute_${architecture}")
+    endforeach()
+    list(JOIN code ", " SIAMESE_CUDA_CODE)
+    message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER_VERSION}, for ${SIAMESE_CUDA_CODE}")
   endif()
 endif()

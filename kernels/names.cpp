@@ -1,5 +1,4 @@
 #include "kernels/device.h"
-#include "kernels/ops.h"
 #include "kernels/variant.h"
 #include "model/error.h"
 
@@ -29,18 +28,6 @@ std::string_view name(Precision precision) {
       return "bf16";
   }
   throw UsageError("unknown precision");
-}
-
-std::string_view name(PairForm form) {
-  switch (form) {
-    case PairForm::dense:
-      return "dense";
-    case PairForm::indexed:
-      return "indexed";
-    case PairForm::all:
-      return "all";
-  }
-  throw UsageError("unknown form of pairs");
 }
 
 }  // namespace siamese

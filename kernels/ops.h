@@ -18,15 +18,6 @@ namespace siamese {
 // Notation: X [n, d0] inputs; W_l [d_{l-1}, d_l], b_l [d_l] in the flat `parameters`
 // (model/parameters.h); h_l [n, d_l] activations; E = h_L [n, d] embeddings; G = dLoss/dE [n, d].
 
-/// Which pairs a batch has.
-enum class PairForm {
-  dense,    ///< pair p is the points (p, m + p) of n = 2m: every pair brings two rows of its own
-  indexed,  ///< pair p is the points (first[p], second[p]); points are shared between pairs
-  all       ///< every i < j of n points, m = n (n - 1) / 2, never stored
-};
-
-std::string_view name(PairForm form);
-
 /// The pairs of a batch with their targets. `indexed` and `dense` bring a target per pair; `all`
 /// brings true coordinates, whose Euclidean distances are the targets.
 template <class T>

@@ -22,6 +22,18 @@ std::int64_t row_begin(std::int64_t first, std::int64_t points) {
 
 }  // namespace
 
+std::string_view name(PairForm form) {
+  switch (form) {
+    case PairForm::dense:
+      return "dense";
+    case PairForm::indexed:
+      return "indexed";
+    case PairForm::all:
+      return "all";
+  }
+  throw UsageError("unknown form of pairs");
+}
+
 std::int64_t all_pairs_count(std::int64_t points) {
   if (points < 0 || points > most_points) {
     throw UsageError(

@@ -1,9 +1,19 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace siamese {
+
+/// Which pairs a batch has.
+enum class PairForm {
+  dense,    ///< pair p is the points (p, m + p) of n = 2m: every pair brings two rows of its own
+  indexed,  ///< pair p is the points (first[p], second[p]); points are shared between pairs
+  all       ///< every i < j of n points, m = n (n - 1) / 2, never stored
+};
+
+std::string_view name(PairForm form);
 
 /// An index of a point in a pair list. Lists therefore address at most 2^31 - 1 points; the dense
 /// and the all-pairs form store no indices and have no such limit. Counts are 64-bit everywhere.

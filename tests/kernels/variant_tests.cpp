@@ -1,0 +1,247 @@
+// Every variant of every op, on every shape that it supports, against the float64 reference. The
+// tests are made from the registries when the program starts: a new variant is tested by being
+// there.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "kernels/device.h"
+#include "kernels/ops.h"
+#include "kernels/variant.h"
+#include "verify/adam.h"
+#include "verify/backward.h"
+#include "verify/forward.h"
+#include "verify/loss.h"
+#include "verify/train.h"
+
+namespace siamese {
+namespace {
+
+using verify::ProblemSpec;
+using verify::Trial;
+
+std::string test_name(const ProblemSpec& spec) {
+  std::string text = fmt::format("{}_{}_{}_{}_{}", spec.network.name(), name(spec.form),
+                                 verify::shape_name(spec), name(spec.loss), name(spec.adam.form));
+  for (char& c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+  }
+  return text;
+}
+
+// One variant on one problem: right from poisoned outputs, right again when the same launch is
+// repeated (nothing may be left over in a workspace), and with the same bits.
+template <class Args>
+class VariantTest : public testing::Test {
+ public:
+  VariantTest(const Variant<Args>& variant, ProblemSpec spec)
+      : variant_(variant), spec_(std::move(spec)) {}
+
+  void TestBody() override {
+    if (const auto reason = backend(variant_.device).why_unavailable()) {
+      GTEST_SKIP() << *reason;
+    }
+    const typename Trial<Args>::Problem problem(spec_);
+    Trial<Args> trial(problem, variant_.device);
+    trial.reset();
+    const Launch launch = variant_.prepare(trial.args());
+    std::vector<std::uint64_t> fingerprints;
+    for (int run = 0; run < 2; ++run) {
+      trial.reset();
+      launch(Stream{});
+      backend(variant_.device).synchronize(Stream{});
+      for (const ref::Comparison& comparison : trial.compare(variant_.precision)) {
+        EXPECT_TRUE(comparison.ok) << "run " << run << ", " << comparison.describe();
+      }
+      fingerprints.push_back(trial.fingerprint());
+    }
+    if (variant_.deterministic) {
+      EXPECT_EQ(fingerprints[0], fingerprints[1]) << "the second run left other bits";
+    }
+  }
+
+ private:
+  const Variant<Args>& variant_;
+  ProblemSpec spec_;
+};
+
+template <class Args>
+void register_tests(const std::vector<ProblemSpec>& specs) {
+  for (const Variant<Args>& variant : variants<Args>()) {
+    const std::string suite = fmt::format("{}/{}_{}_{}", op_name<Args>, name(variant.device),
+                                          variant.name, name(variant.precision));
+    for (const ProblemSpec& spec : specs) {
+      if (variant.why_unsupported(verify::shape_args<Args>(spec))) continue;
+      testing::RegisterTest(
+          suite.c_str(), test_name(spec).c_str(), nullptr, nullptr, __FILE__, __LINE__,
+          [&variant, spec]() -> testing::Test* { return new VariantTest<Args>(variant, spec); });
+    }
+  }
+}
+
+ProblemSpec with(ProblemSpec spec, const Network& network, const Loss& loss = {},
+                 const Adam& adam = Adam::keras()) {
+  spec.network = network;
+  spec.loss = loss;
+  spec.adam = adam;
+  return spec;
+}
+
+std::vector<Loss> all_losses() {
+  std::vector<Loss> losses;
+  for (const Distance distance : all_distances) {
+    for (const Criterion criterion : all_criteria) {
+      // A delta that some errors pass and some do not; a margin likewise.
+      losses.push_back({distance, criterion, criterion == Criterion::huber ? 0.05 : 0.7});
+    }
+  }
+  return losses;
+}
+
+const std::vector<Network>& networks() {
+  static const std::vector<Network> list{
+      seed_network(),
+      Network::parse("1-1"),
+      Network::parse("3-17tanh-33sigmoid-5"),
+      Network::parse("2-64relu-65relu-2tanh"),
+      Network::parse("7-129sigmoid-31relu-4relu"),
+      Network::parse("5-257relu-255tanh-3sigmoid"),
+      Network::parse("33-8relu"),
+      Network::parse("4-16relu-16relu-16relu-16relu-6sigmoid"),
+  };
+  return list;
+}
+
+std::vector<ProblemSpec> layer_specs() {
+  std::vector<ProblemSpec> specs;
+  for (const std::int64_t points :
+       {0, 1, 2, 17, 31, 33, 63, 64, 65, 127, 129, 255, 256, 257, 1000}) {
+    specs.push_back(ProblemSpec::indexed(points, 0));
+  }
+  for (const Network& network : networks()) {
+    for (const std::int64_t points : {1, 37, 130}) {
+      specs.push_back(with(ProblemSpec::indexed(points, 0), network));
+    }
+  }
+  specs.push_back(with(ProblemSpec::indexed(19, 0), Network::parse("3-1024relu-1000tanh-7")));
+  for (const std::int64_t points : {65535, 65536, 65537}) {
+    specs.push_back(with(ProblemSpec::indexed(points, 0), Network::parse("2-3relu-2")));
+  }
+  return specs;
+}
+
+Network embedding(std::int64_t width) { return {{1, width}, {Activation::linear}}; }
+
+std::vector<ProblemSpec> distance_loss_specs() {
+  std::vector<ProblemSpec> specs;
+  for (const Loss& loss : all_losses()) {
+    specs.push_back(with(ProblemSpec::indexed(17, 65), embedding(10), loss));
+    specs.push_back(with(ProblemSpec::dense(33), embedding(10), loss));
+    specs.push_back(with(ProblemSpec::indexed(257, 1000), embedding(3), loss));
+  }
+  for (const std::int64_t pairs : {0, 1, 2, 31, 127, 128, 129, 255, 256, 257, 1024}) {
+    specs.push_back(with(ProblemSpec::dense(pairs), embedding(10)));
+    specs.push_back(with(ProblemSpec::indexed(41, pairs), embedding(10)));
+  }
+  for (const std::int64_t width : {1, 2, 17, 33, 128, 1025}) {
+    specs.push_back(with(ProblemSpec::indexed(30, 435), embedding(width)));
+  }
+  specs.push_back(with(ProblemSpec::indexed(1, 5), embedding(10)));
+  for (const std::int64_t pairs : {65535, 65536, 65537}) {
+    specs.push_back(with(ProblemSpec::dense(pairs), embedding(2)));
+    specs.push_back(with(ProblemSpec::indexed(300, pairs), embedding(2)));
+  }
+  return specs;
+}
+
+std::vector<ProblemSpec> all_pairs_loss_specs() {
+  std::vector<ProblemSpec> specs;
+  for (const Loss& loss : all_losses()) {
+    specs.push_back(with(ProblemSpec::all_pairs(17), embedding(10), loss));
+    specs.push_back(with(ProblemSpec::all_pairs(130), embedding(3), loss));
+  }
+  for (const std::int64_t points : {0, 1, 2, 3, 31, 33, 63, 64, 65, 127, 129, 255, 257, 700}) {
+    specs.push_back(with(ProblemSpec::all_pairs(points), embedding(10)));
+  }
+  for (const std::int64_t width : {1, 2, 17, 33, 128}) {
+    specs.push_back(with(ProblemSpec::all_pairs(40), embedding(width)));
+  }
+  return specs;
+}
+
+std::vector<ProblemSpec> adam_specs() {
+  std::vector<ProblemSpec> specs;
+  for (const Adam& adam : {Adam::keras(), Adam::torch()}) {
+    for (const Network& network : networks()) {
+      specs.push_back(with(ProblemSpec::dense(0), network, {}, adam));
+    }
+  }
+  return specs;
+}
+
+std::vector<ProblemSpec> train_step_specs() {
+  std::vector<ProblemSpec> specs;
+  const Network small = Network::parse("5-33relu-17tanh-6sigmoid");
+  for (const Loss& loss : all_losses()) {
+    specs.push_back(with(ProblemSpec::dense(20), small, loss));
+    specs.push_back(with(ProblemSpec::indexed(30, 65), small, loss));
+    specs.push_back(with(ProblemSpec::all_pairs(37), small, loss));
+  }
+  for (const Network& network : networks()) {
+    specs.push_back(with(ProblemSpec::indexed(70, 300), network, {}, Adam::torch()));
+  }
+  for (const std::int64_t pairs : {0, 1, 2, 128, 129, 500}) {
+    specs.push_back(ProblemSpec::dense(pairs));
+  }
+  for (const std::int64_t points : {1, 2, 30, 200}) {
+    specs.push_back(ProblemSpec::all_pairs(points));
+  }
+  specs.push_back(ProblemSpec::indexed(30, 128));
+  specs.push_back(ProblemSpec::indexed(200, 19900));
+  return specs;
+}
+
+std::vector<ProblemSpec> fit_specs() {
+  return {ProblemSpec::indexed(30, 435),
+          with(ProblemSpec::indexed(40, 100), Network::parse("5-33relu-17tanh-6sigmoid")),
+          with(ProblemSpec::indexed(9, 3), Network::parse("3-8tanh-2")),
+          with(ProblemSpec::all_pairs(24), Network::parse("4-20relu-3"), {}, Adam::torch())};
+}
+
+template <template <class> class Args>
+void register_both(const std::vector<ProblemSpec>& specs) {
+  register_tests<Args<float>>(specs);
+  register_tests<Args<double>>(specs);
+}
+
+// Says in one line, for CTest to read, when a run of CUDA tests could execute none.
+class SkippedSummary : public testing::EmptyTestEventListener {
+  void OnTestProgramEnd(const testing::UnitTest& unit_test) override {
+    if (unit_test.test_to_run_count() > 0 &&
+        unit_test.skipped_test_count() == unit_test.test_to_run_count()) {
+      fmt::print("every CUDA test skipped: {}\n",
+                 backend(Device::cuda).why_unavailable().value_or("no reason given"));
+    }
+  }
+};
+
+}  // namespace
+}  // namespace siamese
+
+int main(int argc, char** argv) {
+  using namespace siamese;
+  testing::InitGoogleTest(&argc, argv);
+  register_both<PairForwardArgs>(layer_specs());
+  register_both<DistanceLossArgs>(distance_loss_specs());
+  register_both<AllPairsLossArgs>(all_pairs_loss_specs());
+  register_both<PairBackwardArgs>(layer_specs());
+  register_both<AdamArgs>(adam_specs());
+  register_both<TrainStepArgs>(train_step_specs());
+  register_both<FitArgs>(fit_specs());
+  testing::UnitTest::GetInstance()->listeners().Append(new SkippedSummary);
+  return RUN_ALL_TESTS();
+}

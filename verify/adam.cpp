@@ -1,0 +1,108 @@
+#include "verify/adam.h"
+
+#include <cmath>
+
+namespace siamese::verify {
+namespace {
+
+constexpr std::uint64_t adam_stream = 3000017;
+constexpr std::int64_t steps_taken = 9;
+
+template <class T>
+AdamArgs<T> adam_shape(const ProblemSpec& spec) {
+  AdamArgs<T> args;
+  args.count = spec.network.parameter_count();
+  args.adam = spec.adam;
+  return args;
+}
+
+}  // namespace
+
+template <>
+AdamArgs<float> shape_args(const ProblemSpec& spec) {
+  return adam_shape<float>(spec);
+}
+template <>
+AdamArgs<double> shape_args(const ProblemSpec& spec) {
+  return adam_shape<double>(spec);
+}
+
+ref::AdamState<double> draw_adam_state(const ProblemSpec& spec, double gradient_scale,
+                                       bool with_m) {
+  const std::int64_t count = spec.network.parameter_count();
+  const double square = gradient_scale * gradient_scale;
+  ref::AdamState<double> state(static_cast<std::size_t>(count));
+  if (with_m) {
+    state.m =
+        cast<double>(draw_uniform(count, -gradient_scale, gradient_scale, spec.seed + adam_stream));
+  }
+  state.v = cast<double>(draw_uniform(count, square, 3.0 * square, spec.seed + adam_stream + 1));
+  state.step = steps_taken;
+  return state;
+}
+
+AdamProblem::AdamProblem(const ProblemSpec& spec_)
+    : spec(spec_),
+      gradients(cast<double>(
+          draw_uniform(spec.network.parameter_count(), -0.01, 0.01, spec.seed + adam_stream + 2))),
+      parameters(cast<double>(draw_parameters(spec))),
+      state(draw_adam_state(spec, 0.01, true)),
+      want_parameters(parameters),
+      want_state(state) {
+  ref::adam_update<double>(spec.adam, gradients, want_parameters, want_state);
+}
+
+template <class T>
+DeviceTraining<T>::DeviceTraining(const std::vector<double>& parameters,
+                                  const ref::AdamState<double>& state, Device device)
+    : initial_parameters_(cast<T>(parameters)),
+      initial_m_(cast<T>(state.m)),
+      initial_v_(cast<T>(state.v)),
+      initial_step_(state.step),
+      parameters_(device, std::span<const T>(initial_parameters_)),
+      m_(device, std::span<const T>(initial_m_)),
+      v_(device, std::span<const T>(initial_v_)),
+      step_(device, std::span<const std::int64_t>(&initial_step_, 1)) {}
+
+template <class T>
+void DeviceTraining<T>::reset() {
+  parameters_.copy_in(initial_parameters_);
+  m_.copy_in(initial_m_);
+  v_.copy_in(initial_v_);
+  step_.copy_in(std::span<const std::int64_t>(&initial_step_, 1));
+}
+
+template class DeviceTraining<float>;
+template class DeviceTraining<double>;
+
+ref::Comparison compare_step(std::int64_t got, std::int64_t want) {
+  const double exact_got = static_cast<double>(got);
+  const double exact_want = static_cast<double>(want);
+  return ref::compare<double>("step count", std::span<const double>(&exact_got, 1),
+                              std::span<const double>(&exact_want, 1), {});
+}
+
+template <class T>
+Trial<AdamArgs<T>>::Trial(const Problem& problem, Device device)
+    : problem_(problem),
+      gradients_(upload<T>(device, problem.gradients)),
+      training_(problem.parameters, problem.state, device),
+      args_(shape_args<AdamArgs<T>>(problem.spec)) {
+  args_.gradients = gradients_.data();
+  training_.bind(args_);
+}
+
+template <class T>
+std::vector<ref::Comparison> Trial<AdamArgs<T>>::compare(Precision precision) const {
+  const ref::Tolerance tolerance = ref::tolerance(unit_roundoff(precision), 1);
+  return {
+      compare_step(training_.step(), problem_.want_state.step),
+      ref::compare<T>("m", training_.m(), problem_.want_state.m, tolerance),
+      ref::compare<T>("v", training_.v(), problem_.want_state.v, tolerance),
+      ref::compare<T>("parameters", training_.parameters(), problem_.want_parameters, tolerance)};
+}
+
+template class Trial<AdamArgs<float>>;
+template class Trial<AdamArgs<double>>;
+
+}  // namespace siamese::verify

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cpu_ref/adam.h"
+#include "verify/trial.h"
+
+namespace siamese::verify {
+
+/// Parameters, moments and step count in the middle of a training, with second moments that are
+/// large beside a gradient's square: a step is then a smooth function of the gradient, and errors
+/// can be told from it.
+struct AdamProblem {
+  explicit AdamProblem(const ProblemSpec& spec);
+
+  ProblemSpec spec;
+  std::vector<double> gradients, parameters;
+  ref::AdamState<double> state;  // before the step
+  std::vector<double> want_parameters;
+  ref::AdamState<double> want_state;
+};
+
+/// Adam's state of a training `steps` steps old: random m and v of the size that gradients of size
+/// `gradient_scale` leave, m only where `with_m`. float32 values.
+ref::AdamState<double> draw_adam_state(const ProblemSpec& spec, double gradient_scale, bool with_m);
+
+/// Parameters, moments and step count on a device.
+template <class T>
+class DeviceTraining {
+ public:
+  DeviceTraining(const std::vector<double>& parameters, const ref::AdamState<double>& state,
+                 Device device);
+  /// Sets the pointers of AdamArgs or TrainStepArgs.
+  template <class Args>
+  void bind(Args& args) const {
+    args.parameters = parameters_.data();
+    args.m = m_.data();
+    args.v = v_.data();
+    args.step = step_.data();
+  }
+  void reset();
+  std::vector<T> parameters() const { return parameters_.copy_out(); }
+  std::vector<T> m() const { return m_.copy_out(); }
+  std::vector<T> v() const { return v_.copy_out(); }
+  std::int64_t step() const { return step_.copy_out().front(); }
+  Fingerprint fingerprint() const {
+    return Fingerprint().add(parameters()).add(m()).add(v()).add(step_.copy_out());
+  }
+
+ private:
+  std::vector<T> initial_parameters_, initial_m_, initial_v_;
+  std::int64_t initial_step_;
+  Buffer<T> parameters_, m_, v_;
+  Buffer<std::int64_t> step_;
+};
+
+/// Compares the step count, which must be exact.
+ref::Comparison compare_step(std::int64_t got, std::int64_t want);
+
+template <class T>
+class Trial<AdamArgs<T>> {
+ public:
+  using Problem = AdamProblem;
+
+  Trial(const Problem& problem, Device device);
+  const AdamArgs<T>& args() const { return args_; }
+  void reset() { training_.reset(); }
+  std::vector<ref::Comparison> compare(Precision precision) const;
+  std::uint64_t fingerprint() const { return training_.fingerprint().value(); }
+
+ private:
+  const Problem& problem_;
+  Buffer<T> gradients_;
+  DeviceTraining<T> training_;
+  AdamArgs<T> args_;
+};
+
+}  // namespace siamese::verify

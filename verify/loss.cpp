@@ -1,0 +1,122 @@
+#include "verify/loss.h"
+
+#include <algorithm>
+
+namespace siamese::verify {
+namespace {
+
+constexpr std::uint64_t embedding_stream = 1000003;
+
+template <class T>
+void set_pairs(DistanceLossArgs<T>& args, const Pairs<T>& pairs) {
+  args.pairs = pairs;
+}
+
+template <class T>
+void set_pairs(AllPairsLossArgs<T>& args, const Pairs<T>& pairs) {
+  args.coordinates = pairs.coordinates;
+  args.coordinate_width = pairs.coordinate_width;
+}
+
+template <class Args>
+Args loss_shape(const ProblemSpec& spec) {
+  Args args;
+  args.points = spec.points;
+  args.width = spec.network.embedding_width();
+  args.loss = spec.loss;
+  return args;
+}
+
+template <class T>
+DistanceLossArgs<T> distance_loss_shape(const ProblemSpec& spec) {
+  auto args = loss_shape<DistanceLossArgs<T>>(spec);
+  args.pairs.form = spec.form;
+  args.pairs.count = spec.pairs;
+  return args;
+}
+
+template <class T>
+AllPairsLossArgs<T> all_pairs_loss_shape(const ProblemSpec& spec) {
+  auto args = loss_shape<AllPairsLossArgs<T>>(spec);
+  args.coordinate_width = args.width;
+  return args;
+}
+
+}  // namespace
+
+LossProblem::LossProblem(const ProblemSpec& spec_) : spec(spec_) {
+  const std::int64_t width = spec.network.embedding_width();
+  embeddings = ref::load<double>(
+      draw_uniform(spec.points * width, 0.0, 1.0, spec.seed + embedding_stream).data(), spec.points,
+      width);
+  given = draw_pair_targets(spec, embeddings);
+  want = reference_loss(spec, embeddings, given);
+  slack = kink_slack(spec, embeddings, given, unit_roundoff(Precision::float32));
+}
+
+std::int64_t loss_reduction_length(const ProblemSpec& spec, const PairTargets& given) {
+  const std::int64_t width = spec.network.embedding_width();
+  if (spec.form == PairForm::all) return width + spec.points;
+  std::vector<std::int64_t> degree(static_cast<std::size_t>(spec.points), 0);
+  for (const PointIndex i : given.list.first) ++degree[static_cast<std::size_t>(i)];
+  for (const PointIndex j : given.list.second) ++degree[static_cast<std::size_t>(j)];
+  return width + (degree.empty() ? 0 : *std::ranges::max_element(degree));
+}
+
+template <>
+DistanceLossArgs<float> shape_args(const ProblemSpec& spec) {
+  return distance_loss_shape<float>(spec);
+}
+template <>
+DistanceLossArgs<double> shape_args(const ProblemSpec& spec) {
+  return distance_loss_shape<double>(spec);
+}
+template <>
+AllPairsLossArgs<float> shape_args(const ProblemSpec& spec) {
+  return all_pairs_loss_shape<float>(spec);
+}
+template <>
+AllPairsLossArgs<double> shape_args(const ProblemSpec& spec) {
+  return all_pairs_loss_shape<double>(spec);
+}
+
+template <class Args, class T>
+LossTrial<Args, T>::LossTrial(const Problem& problem, Device device)
+    : problem_(problem),
+      embeddings_(upload<T>(device, problem.embeddings)),
+      pairs_(problem.spec, problem.given, device),
+      loss_value_(device, 1),
+      gradient_(device, problem.embeddings.size()),
+      args_(shape_args<Args>(problem.spec)) {
+  args_.embeddings = embeddings_.data();
+  set_pairs(args_, pairs_.view());
+  args_.loss_value = loss_value_.data();
+  args_.gradient = gradient_.data();
+}
+
+template <class Args, class T>
+void LossTrial<Args, T>::reset() {
+  loss_value_.poison();
+  gradient_.poison();
+}
+
+template <class Args, class T>
+std::vector<ref::Comparison> LossTrial<Args, T>::compare(Precision precision) const {
+  const std::vector<double> value = loss_value_.copy_out();
+  const std::vector<T> gradient = gradient_.copy_out();
+  ref::Tolerance tolerance = ref::tolerance(unit_roundoff(precision),
+                                            loss_reduction_length(problem_.spec, problem_.given));
+  const ref::Comparison value_comparison = ref::compare<double>(
+      "loss", value, std::span<const double>(&problem_.want.value, 1), tolerance);
+  const std::span<const double> slack = elements(problem_.slack);
+  tolerance.slack.assign(slack.begin(), slack.end());
+  return {value_comparison, ref::compare<T>("gradient of the embeddings", gradient,
+                                            elements(problem_.want.gradient), tolerance)};
+}
+
+template class LossTrial<DistanceLossArgs<float>, float>;
+template class LossTrial<DistanceLossArgs<double>, double>;
+template class LossTrial<AllPairsLossArgs<float>, float>;
+template class LossTrial<AllPairsLossArgs<double>, double>;
+
+}  // namespace siamese::verify

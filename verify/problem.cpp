@@ -1,0 +1,264 @@
+#include "verify/problem.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "cpu_ref/forward.h"
+#include "cpu_ref/loss.h"
+#include "model/error.h"
+#include "model/parameters.h"
+#include "model/random.h"
+
+namespace siamese::verify {
+namespace {
+
+// Independent streams of one seed.
+enum Stream : std::uint64_t {
+  biases = 101,
+  points = 102,
+  pairs = 103,
+  targets = 104,
+  coordinates = 105
+};
+
+std::uint64_t stream_seed(const ProblemSpec& spec, Stream stream) {
+  return Random(spec.seed * 1000 + stream).bits();
+}
+
+// The first `depth` layers of a network, the last of them without its activation.
+Network prefix(const Network& network, std::size_t depth) {
+  std::vector<std::int64_t> widths{network.input_width()};
+  std::vector<Activation> activations;
+  for (std::size_t l = 0; l < depth; ++l) {
+    widths.push_back(network.layers()[l].outputs);
+    activations.push_back(network.layers()[l].activation);
+  }
+  activations.back() = Activation::linear;
+  return {widths, activations};
+}
+
+// Which points [n] have a pre-activation of a relu within rounding of 0.
+std::vector<bool> near_relu_kink(const Network& network, const std::vector<double>& parameters,
+                                 const ref::RowMatrix<double>& x) {
+  std::vector<bool> near(static_cast<std::size_t>(x.rows()), false);
+  for (std::size_t l = 0; l < network.layers().size(); ++l) {
+    const Layer& layer = network.layers()[l];
+    if (layer.activation != Activation::relu) continue;
+    const ref::RowMatrix<double> z =
+        ref::forward<double>(prefix(network, l + 1), parameters, x).back();
+    const double scale =
+        z.norm() / std::sqrt(static_cast<double>(std::max<Eigen::Index>(z.size(), 1)));
+    const double margin = 32.0 * unit_roundoff(Precision::float32) *
+                          std::sqrt(static_cast<double>(layer.inputs)) * scale;
+    for (Eigen::Index i = 0; i < z.rows(); ++i) {
+      if (z.row(i).cwiseAbs().minCoeff() < margin) near[static_cast<std::size_t>(i)] = true;
+    }
+  }
+  return near;
+}
+
+// The pairs of the dense or the indexed form. Indexed pairs are drawn with repetition; where there
+// are four or more, the middle one is a pair of a point with itself.
+PairList draw_pairs(const ProblemSpec& spec) {
+  if (spec.form == PairForm::dense) return ref::dense_pairs(spec.pairs);
+  if (spec.points == 0 && spec.pairs > 0) {
+    throw UsageError(fmt::format("{} pairs of no points; expected points", spec.pairs));
+  }
+  Random random(stream_seed(spec, pairs));
+  const auto bound = static_cast<std::uint64_t>(spec.points);
+  PairList list;
+  for (std::int64_t p = 0; p < spec.pairs; ++p) {
+    const std::uint64_t i = random.below(bound);
+    std::uint64_t j = i;
+    const bool self = bound == 1 || (spec.pairs >= 4 && p == spec.pairs / 2);
+    while (!self && j == i) j = random.below(bound);
+    list.first.push_back(static_cast<PointIndex>(i));
+    list.second.push_back(static_cast<PointIndex>(j));
+  }
+  return list;
+}
+
+}  // namespace
+
+ProblemSpec ProblemSpec::dense(std::int64_t pairs) {
+  ProblemSpec spec;
+  spec.form = PairForm::dense;
+  spec.points = 2 * pairs;
+  spec.pairs = pairs;
+  return spec;
+}
+
+ProblemSpec ProblemSpec::indexed(std::int64_t points, std::int64_t pairs) {
+  ProblemSpec spec;
+  spec.form = PairForm::indexed;
+  spec.points = points;
+  spec.pairs = pairs;
+  return spec;
+}
+
+ProblemSpec ProblemSpec::all_pairs(std::int64_t points) {
+  ProblemSpec spec;
+  spec.form = PairForm::all;
+  spec.points = points;
+  spec.pairs = all_pairs_count(points);
+  return spec;
+}
+
+std::string shape_name(const ProblemSpec& spec) {
+  return fmt::format("points:{}/pairs:{}", spec.points, spec.pairs);
+}
+
+double unit_roundoff(Precision precision) {
+  switch (precision) {
+    case Precision::float64:
+      return 0x1p-53;
+    case Precision::float32:
+      return 0x1p-24;
+    case Precision::tf32x3:
+      return 0x1p-21;  // the products that three TF32 multiplications leave out
+    case Precision::tf32:
+      return 0x1p-11;
+    case Precision::bf16:
+      return 0x1p-9;
+  }
+  throw UsageError("unknown precision");
+}
+
+std::vector<float> draw_uniform(std::int64_t count, double low, double high, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& value : values) value = static_cast<float>(low + (high - low) * random.uniform());
+  return values;
+}
+
+std::vector<float> draw_parameters(const ProblemSpec& spec) {
+  std::vector<float> parameters = glorot_uniform(spec.network, spec.seed);
+  Random random(stream_seed(spec, biases));
+  for (const Layer& layer : spec.network.layers()) {
+    float* const bias = view(layer, parameters.data()).bias;
+    for (std::int64_t k = 0; k < layer.outputs; ++k) {
+      bias[k] = static_cast<float>(0.2 * random.uniform() - 0.1);
+    }
+  }
+  return parameters;
+}
+
+std::vector<float> draw_points(const ProblemSpec& spec, const std::vector<float>& parameters) {
+  const std::int64_t width = spec.network.input_width();
+  const std::vector<double> exact_parameters(parameters.begin(), parameters.end());
+  Random random(stream_seed(spec, points));
+  std::vector<float> x(static_cast<std::size_t>(spec.points * width));
+
+  std::vector<std::int64_t> open(static_cast<std::size_t>(spec.points));
+  for (std::int64_t i = 0; i < spec.points; ++i) open[static_cast<std::size_t>(i)] = i;
+  constexpr int most_rounds = 100;
+  for (int round = 0; !open.empty(); ++round) {
+    if (round == most_rounds) {
+      throw Failure(fmt::format("network {}: no inputs found away from the kinks of its relus",
+                                spec.network.name()));
+    }
+    ref::RowMatrix<double> drawn(static_cast<Eigen::Index>(open.size()), width);
+    for (std::size_t k = 0; k < open.size(); ++k) {
+      for (std::int64_t c = 0; c < width; ++c) {
+        const auto value = static_cast<float>(random.uniform());
+        x[static_cast<std::size_t>(open[k] * width + c)] = value;
+        drawn(static_cast<Eigen::Index>(k), c) = value;
+      }
+    }
+    const std::vector<bool> near = near_relu_kink(spec.network, exact_parameters, drawn);
+    std::vector<std::int64_t> again;
+    for (std::size_t k = 0; k < open.size(); ++k) {
+      if (near[k]) again.push_back(open[k]);
+    }
+    open = std::move(again);
+  }
+  return x;
+}
+
+PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings) {
+  PairTargets given;
+  if (spec.form == PairForm::all) {
+    const std::int64_t width = spec.network.embedding_width();
+    const std::vector<float> c =
+        draw_uniform(spec.points * width, 0.0, 1.0, stream_seed(spec, coordinates));
+    given.coordinates = ref::load<double>(c.data(), spec.points, width);
+    return given;
+  }
+  given.list = draw_pairs(spec);
+  const PairList& pairs = given.list;
+  Random random(stream_seed(spec, targets));
+  for (std::int64_t p = 0; p < pairs.size(); ++p) {
+    const auto k = static_cast<std::size_t>(p);
+    if (spec.loss.criterion == Criterion::contrastive) {
+      given.targets.push_back(static_cast<double>(random.below(2)));
+      continue;
+    }
+    const double d = ref::distance<double>(spec.loss.distance, embeddings.row(pairs.first[k]),
+                                           embeddings.row(pairs.second[k]))
+                         .value;
+    const double offset = 0.01 + 0.49 * random.uniform();
+    const double side = random.below(2) == 0 ? -1.0 : 1.0;
+    given.targets.push_back(static_cast<float>(d > 1e-6 ? d * (1.0 + side * offset) : offset));
+  }
+  return given;
+}
+
+ref::LossValue<double> reference_loss(const ProblemSpec& spec,
+                                      const ref::RowMatrix<double>& embeddings,
+                                      const PairTargets& given) {
+  if (spec.form == PairForm::all) {
+    return ref::all_pairs_loss<double>(spec.loss, embeddings, given.coordinates);
+  }
+  return ref::pair_loss<double>(spec.loss, embeddings, given.list, given.targets);
+}
+
+ref::RowMatrix<double> kink_slack(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
+                                  const PairTargets& given, double rounding) {
+  const Eigen::Index n = embeddings.rows();
+  const Eigen::Index width = embeddings.cols();
+  const bool absolute = spec.loss.criterion == Criterion::absolute;
+  const bool manhattan = spec.loss.distance == Distance::manhattan;
+  ref::RowMatrix<double> slack = ref::RowMatrix<double>::Zero(n, width);
+  if (!absolute && !manhattan) return slack;
+
+  const double weight = 1.0 / static_cast<double>(std::max<std::int64_t>(spec.pairs, 1));
+  const double growth = 4.0 * rounding * std::sqrt(static_cast<double>(width));
+  // What the pair (i, j) adds to the slack of row i, and by symmetry to that of row j.
+  const auto pair_slack = [&](Eigen::Index i, Eigen::Index j, double t) {
+    const auto d = ref::distance<double>(spec.loss.distance, embeddings.row(i), embeddings.row(j));
+    const double slope = std::abs(ref::criterion<double>(spec.loss, d.value, t).derivative);
+    const double reach = growth * (embeddings.row(i).norm() + embeddings.row(j).norm() + t);
+    ref::RowVector<double> moved = ref::RowVector<double>::Zero(width);
+    if (absolute && !(std::abs(d.value - t) > reach)) moved += 2.0 * weight * d.by_a.cwiseAbs();
+    for (Eigen::Index k = 0; manhattan && k < width; ++k) {
+      const double gap = std::abs(embeddings(i, k) - embeddings(j, k));
+      const double blur = 4.0 * rounding * std::abs(embeddings(i, k));
+      if (rounding > 0.0 && !(gap > blur)) moved(k) += 2.0 * weight * slope;
+    }
+    return moved;
+  };
+
+  if (spec.form == PairForm::all) {
+#pragma omp parallel for schedule(static)
+    for (Eigen::Index i = 0; i < n; ++i) {
+      for (Eigen::Index j = 0; j < n; ++j) {
+        const double t = (given.coordinates.row(i) - given.coordinates.row(j)).norm();
+        if (j != i) slack.row(i) += pair_slack(i, j, t);
+      }
+    }
+    return slack;
+  }
+  for (std::size_t p = 0; p < given.targets.size(); ++p) {
+    const Eigen::Index i = given.list.first[p];
+    const Eigen::Index j = given.list.second[p];
+    if (i == j) continue;
+    const ref::RowVector<double> moved = pair_slack(i, j, given.targets[p]);
+    slack.row(i) += moved;
+    slack.row(j) += moved;
+  }
+  return slack;
+}
+
+}  // namespace siamese::verify

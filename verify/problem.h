@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cpu_ref/loss.h"
+#include "cpu_ref/matrix.h"
+#include "kernels/ops.h"
+#include "kernels/variant.h"
+#include "model/adam.h"
+#include "model/loss.h"
+#include "model/network.h"
+#include "model/pairs.h"
+
+namespace siamese::verify {
+
+/// The shape, the loss and the seed of a problem that tests and benchmarks give to variants.
+struct ProblemSpec {
+  Network network = seed_network();
+  PairForm form = PairForm::dense;
+  std::int64_t points = 0;  ///< n
+  std::int64_t pairs = 0;   ///< m; dense has n = 2m, all has m = n (n - 1) / 2
+  Loss loss = {};
+  Adam adam = Adam::keras();
+  std::uint64_t seed = 1;
+
+  static ProblemSpec dense(std::int64_t pairs);
+  static ProblemSpec indexed(std::int64_t points, std::int64_t pairs);
+  static ProblemSpec all_pairs(std::int64_t points);
+};
+
+/// "points:N/pairs:M", as results name a shape.
+std::string shape_name(const ProblemSpec& spec);
+
+/// The unit roundoff of the products of a precision.
+double unit_roundoff(Precision precision);
+
+// Random inputs, float32 values that float64 variants read unchanged. They are drawn so that no
+// kink of the network or the loss lies within float32's rounding of an input wherever that can be
+// arranged, for at a kink a derivative is a matter of the last bit.
+
+/// Glorot uniform weights, and biases from U[-0.1, 0.1): a forgotten bias must show.
+std::vector<float> draw_parameters(const ProblemSpec& spec);
+
+/// X [n, d0] from U[0, 1). A point with a pre-activation too near to a relu's 0 is drawn anew.
+std::vector<float> draw_points(const ProblemSpec& spec, const std::vector<float>& parameters);
+
+/// n x width numbers from U[low, high).
+std::vector<float> draw_uniform(std::int64_t count, double low, double high, std::uint64_t seed);
+
+/// The pairs of a batch with what they are compared with. dense and indexed: a list and a target
+/// [m] per pair. all: true coordinates C [n, d].
+struct PairTargets {
+  PairList list;
+  std::vector<double> targets;
+  ref::RowMatrix<double> coordinates;
+};
+
+/// Draws them for embeddings E [n, d]. Indexed pairs are drawn with repetition, and where there are
+/// four or more, one is a pair of a point with itself. A target is away from the pair's distance by
+/// 1% or more: from half to one and a half of it, or 0 and 1 at random for the contrastive
+/// criterion. Coordinates are from U[0, 1). All values are float32's.
+PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings);
+
+/// How far each element of G [n, d] can move because a pair lies so near to a kink of the loss (D =
+/// t for the absolute criterion, a_k = b_k for the manhattan distance) that errors of relative size
+/// `rounding` in the embeddings may put it on the other side. 0 where no pair does.
+ref::RowMatrix<double> kink_slack(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
+                                  const PairTargets& given, double rounding);
+
+/// The loss of a batch by the reference, whichever form its pairs have.
+ref::LossValue<double> reference_loss(const ProblemSpec& spec,
+                                      const ref::RowMatrix<double>& embeddings,
+                                      const PairTargets& given);
+
+}  // namespace siamese::verify

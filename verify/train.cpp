@@ -1,0 +1,280 @@
+#include "verify/train.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cpu_ref/train.h"
+#include "model/random.h"
+#include "verify/backward.h"
+#include "verify/loss.h"
+
+namespace siamese::verify {
+namespace {
+
+template <class T>
+TrainStepArgs<T> train_step_shape(const ProblemSpec& spec) {
+  TrainStepArgs<T> args;
+  args.network = &spec.network;
+  args.points = spec.points;
+  args.pairs.form = spec.form;
+  args.pairs.count = spec.pairs;
+  args.pairs.coordinate_width = spec.form == PairForm::all ? spec.network.embedding_width() : 0;
+  args.loss = spec.loss;
+  args.adam = spec.adam;
+  return args;
+}
+
+// Three batches an epoch, the last one smaller, where there are pairs enough.
+std::int64_t fit_batch(const ProblemSpec& spec) {
+  return std::max<std::int64_t>(1, spec.pairs * 2 / 5);
+}
+
+template <class T>
+FitArgs<T> fit_shape(const ProblemSpec& spec) {
+  FitArgs<T> args;
+  args.training = train_step_shape<T>(spec);
+  args.epochs = FitProblem::epochs;
+  args.batch = fit_batch(spec);
+  args.shuffle_seed = FitProblem::shuffle_seed;
+  return args;
+}
+
+double root_mean_square(std::span<const double> values) {
+  double sum = 0.0;
+  for (const double v : values) sum += v * v;
+  return std::sqrt(sum / static_cast<double>(std::max<std::size_t>(values.size(), 1)));
+}
+
+// The largest move of an element of G, relative to its size and the matrix's, when every embedding
+// moves by a relative `error` up or down; elements with slack have it for their kinks.
+double measure_conditioning(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
+                            const PairTargets& given, const ref::RowMatrix<double>& gradient,
+                            const ref::RowMatrix<double>& slack, double error) {
+  Random random(spec.seed);
+  const ref::RowMatrix<double> moved = embeddings.unaryExpr(
+      [&](double e) { return e * (1.0 + (random.below(2) == 0 ? -error : error)); });
+  const ref::RowMatrix<double> difference =
+      (reference_loss(spec, moved, given).gradient - gradient).cwiseAbs();
+  const double scale = root_mean_square(elements(gradient));
+  double worst = 0.0;
+  for (Eigen::Index k = 0; k < gradient.size(); ++k) {
+    if (slack.data()[k] > 0.0 || difference.data()[k] == 0.0) continue;
+    worst = std::max(worst, difference.data()[k] / (std::abs(gradient.data()[k]) + scale));
+  }
+  return worst;
+}
+
+// A bound on how far each parameter's gradient moves when G moves by `slack`: backward is linear in
+// G, so the backward pass of the slack through absolute values bounds it.
+std::vector<double> propagate_slack(const Network& network, std::span<const double> parameters,
+                                    const ref::RowMatrix<double>& x,
+                                    std::vector<ref::RowMatrix<double>> h,
+                                    const ref::RowMatrix<double>& slack) {
+  std::vector<double> absolute(parameters.begin(), parameters.end());
+  for (double& p : absolute) p = std::abs(p);
+  for (ref::RowMatrix<double>& layer : h) layer = layer.cwiseAbs().eval();
+  return ref::backward<double>(network, absolute, x.cwiseAbs(), h, slack);
+}
+
+// The parameters of a step whose gradient may be off by `error` per element.
+std::vector<double> parameter_slack(const Adam& adam, const ref::AdamState<double>& after,
+                                    std::span<const double> gradient_error) {
+  const AdamStep step = adam_step(adam, after.step);
+  std::vector<double> slack(gradient_error.size());
+  for (std::size_t i = 0; i < slack.size(); ++i) {
+    const double slope =
+        step.rate * (1.0 - adam.beta1) / (std::sqrt(after.v[i]) * step.v_scale + adam.epsilon);
+    slack[i] = 2.0 * slope * gradient_error[i];
+  }
+  return slack;
+}
+
+}  // namespace
+
+template <>
+TrainStepArgs<float> shape_args(const ProblemSpec& spec) {
+  return train_step_shape<float>(spec);
+}
+template <>
+TrainStepArgs<double> shape_args(const ProblemSpec& spec) {
+  return train_step_shape<double>(spec);
+}
+template <>
+FitArgs<float> shape_args(const ProblemSpec& spec) {
+  return fit_shape<float>(spec);
+}
+template <>
+FitArgs<double> shape_args(const ProblemSpec& spec) {
+  return fit_shape<double>(spec);
+}
+
+TrainStepProblem::TrainStepProblem(const ProblemSpec& spec_)
+    : spec(spec_), state(0), want_state(0) {
+  const Network& network = spec.network;
+  const PairForwardProblem forward(spec);
+  parameters = forward.parameters;
+  x = forward.x;
+  const ref::RowMatrix<double>& embeddings = forward.h.back();
+  given = draw_pair_targets(spec, embeddings);
+
+  const ref::LossValue<double> loss = reference_loss(spec, embeddings, given);
+  const std::vector<double> gradients =
+      ref::backward<double>(network, parameters, x, forward.h, loss.gradient);
+  want_loss = loss.value;
+
+  const double rounding =
+      forward_tolerance(network, network.layers().size() - 1, Precision::float32);
+  const ref::RowMatrix<double> embedding_slack = kink_slack(spec, embeddings, given, rounding);
+  slack = propagate_slack(network, parameters, x, forward.h, embedding_slack);
+  conditioning =
+      measure_conditioning(spec, embeddings, given, loss.gradient, embedding_slack, rounding);
+
+  const double scale = root_mean_square(gradients);
+  state = draw_adam_state(spec, scale > 0.0 ? scale : 1.0, false);
+  want_parameters = parameters;
+  want_state = state;
+  ref::adam_update<double>(spec.adam, gradients, want_parameters, want_state);
+}
+
+template <class T>
+Trial<TrainStepArgs<T>>::Trial(const Problem& problem, Device device)
+    : problem_(problem),
+      x_(upload<T>(device, problem.x)),
+      pairs_(problem.spec, problem.given, device),
+      training_(problem.parameters, problem.state, device),
+      loss_value_(device, 1),
+      args_(shape_args<TrainStepArgs<T>>(problem.spec)) {
+  args_.x = x_.data();
+  args_.pairs = pairs_.view();
+  args_.loss_value = loss_value_.data();
+  training_.bind(args_);
+}
+
+template <class T>
+void Trial<TrainStepArgs<T>>::reset() {
+  training_.reset();
+  loss_value_.poison();
+}
+
+template <class T>
+std::vector<ref::Comparison> Trial<TrainStepArgs<T>>::compare(Precision precision) const {
+  const ProblemSpec& spec = problem_.spec;
+  const double roundoff = unit_roundoff(precision);
+  const double beta1 = spec.adam.beta1;
+  const double beta2 = spec.adam.beta2;
+
+  // The conditioning is measured at float32's errors and scales with them.
+  const double amplification = roundoff / unit_roundoff(Precision::float32);
+  const double loss_relative =
+      ref::tolerance(roundoff, loss_reduction_length(spec, problem_.given)).relative;
+  const double extra = 2.0 * problem_.conditioning * amplification + loss_relative;
+  const double relative = extra + gradient_tolerance(spec.network, spec.points, 0, precision);
+
+  const std::vector<double> loss = loss_value_.copy_out();
+  const double forward =
+      forward_tolerance(spec.network, spec.network.layers().size() - 1, precision);
+  std::vector<ref::Comparison> comparisons{
+      compare_step(training_.step(), problem_.want_state.step),
+      ref::compare<double>(
+          "loss", loss, std::span<const double>(&problem_.want_loss, 1),
+          {2.0 * problem_.conditioning * amplification + forward + loss_relative, {}})};
+
+  const std::vector<double>& m = problem_.want_state.m;
+  std::vector<double> m_slack = problem_.slack;
+  for (double& s : m_slack) s *= 1.0 - beta1;
+  std::vector<ref::Comparison> gradients =
+      compare_gradients(spec, training_.m(), m, m_slack, extra, precision);
+  comparisons.insert(comparisons.end(), gradients.begin(), gradients.end());
+
+  const double scale = root_mean_square(m) / (1.0 - beta1);
+  std::vector<double> gradient_error(m.size());
+  std::vector<double> v_slack(m.size());
+  for (std::size_t i = 0; i < m.size(); ++i) {
+    const double g = std::abs(m[i]) / (1.0 - beta1);
+    gradient_error[i] = relative * (g + scale) + problem_.slack[i];
+    v_slack[i] = (1.0 - beta2) * gradient_error[i] * (2.0 * g + gradient_error[i]);
+  }
+  const ref::Tolerance few_roundings = ref::tolerance(std::min(roundoff, 0x1p-24), 1);
+  comparisons.push_back(ref::compare<T>("v", training_.v(), problem_.want_state.v,
+                                        {few_roundings.relative, v_slack}));
+  comparisons.push_back(ref::compare<T>(
+      "parameters", training_.parameters(), problem_.want_parameters,
+      {few_roundings.relative, parameter_slack(spec.adam, problem_.want_state, gradient_error)}));
+  return comparisons;
+}
+
+template class Trial<TrainStepArgs<float>>;
+template class Trial<TrainStepArgs<double>>;
+
+FitProblem::FitProblem(const ProblemSpec& spec) : begin(spec), batch(fit_batch(spec)) {
+  ref::Training<double> training(spec.network, begin.parameters, spec.adam);
+  training.state = begin.state;
+  PairList list = begin.given.list;
+  std::vector<double> targets = begin.given.targets;
+  if (spec.form == PairForm::all) {
+    list = all_pairs_list(spec.points);
+    for (std::size_t p = 0; p < list.first.size(); ++p) {
+      const auto& c = begin.given.coordinates;
+      targets.push_back((c.row(list.first[p]) - c.row(list.second[p])).norm());
+    }
+  }
+  want_losses = ref::fit<double>(
+      training, begin.x, list, targets,
+      [&](const ref::RowMatrix<double>& e, const PairList& pairs, std::span<const double> t) {
+        return ref::pair_loss<double>(spec.loss, e, pairs, t);
+      },
+      epochs, batch, shuffle_seed);
+  want_parameters = training.parameters;
+  want_step = training.state.step;
+}
+
+template <class T>
+Trial<FitArgs<T>>::Trial(const Problem& problem, Device device)
+    : problem_(problem),
+      x_(upload<T>(device, problem.begin.x)),
+      pairs_(problem.begin.spec, problem.begin.given, device),
+      training_(problem.begin.parameters, problem.begin.state, device),
+      losses_(device, FitProblem::epochs),
+      args_(shape_args<FitArgs<T>>(problem.begin.spec)) {
+  args_.training.x = x_.data();
+  args_.training.pairs = pairs_.view();
+  args_.training.loss_value = losses_.data();
+  training_.bind(args_.training);
+}
+
+template <class T>
+void Trial<FitArgs<T>>::reset() {
+  training_.reset();
+  losses_.poison();
+}
+
+// Errors of one step move the next one's gradient, so a training has no tolerance of its own size:
+// the loss curve must agree to what the steps' errors add up to, and the parameters to a small part
+// of the way that they have gone.
+template <class T>
+std::vector<ref::Comparison> Trial<FitArgs<T>>::compare(Precision precision) const {
+  const ProblemSpec& spec = problem_.begin.spec;
+  const double amplification = unit_roundoff(precision) / unit_roundoff(Precision::float32);
+  const double steps = static_cast<double>(problem_.want_step - problem_.begin.state.step);
+  const double per_step =
+      2.0 * problem_.begin.conditioning * amplification +
+      gradient_tolerance(spec.network, spec.points, 0, precision) +
+      ref::tolerance(unit_roundoff(precision), loss_reduction_length(spec, problem_.begin.given))
+          .relative;
+  // Pairs and units whose kinks the training crosses a step earlier or later count as errors of
+  // their share in a step.
+  const double crossings = 1e-3;
+  const double way = spec.adam.learning_rate * steps;
+  return {compare_step(training_.step(), problem_.want_step),
+          ref::compare<double>("losses", losses_.copy_out(), problem_.want_losses,
+                               {steps * per_step + crossings, {}}),
+          ref::compare<T>("parameters", training_.parameters(), problem_.want_parameters,
+                          {ref::tolerance(std::min(unit_roundoff(precision), 0x1p-24), 1).relative,
+                           std::vector<double>(problem_.want_parameters.size(),
+                                               way * (steps * per_step + 10.0 * crossings))})};
+}
+
+template class Trial<FitArgs<float>>;
+template class Trial<FitArgs<double>>;
+
+}  // namespace siamese::verify
