@@ -72,9 +72,9 @@ FatbinHeader checked_header(std::span<const std::byte> bytes) {
 }
 
 FatbinCompression compression_of(std::uint64_t flags) {
-  if ((flags & kFlagZstd) != 0) return FatbinCompression::Zstd;
-  if ((flags & kFlagLz4) != 0) return FatbinCompression::Lz4;
-  return FatbinCompression::None;
+  if ((flags & kFlagZstd) != 0) return FatbinCompression::zstd;
+  if ((flags & kFlagLz4) != 0) return FatbinCompression::lz4;
+  return FatbinCompression::none;
 }
 
 std::string architecture_name(const FatbinEntry& entry) {
@@ -105,12 +105,12 @@ std::vector<FatbinEntry> fatbin_entries(std::span<const std::byte> fatbin) {
       throw FatbinError(fmt::format("fat binary: entry {} runs past the end", entries.size()));
     }
     FatbinEntry entry;
-    entry.kind = entry_header.kind == kKindPtx ? FatbinKind::Ptx : FatbinKind::Other;
+    entry.kind = entry_header.kind == kKindPtx ? FatbinKind::ptx : FatbinKind::other;
     entry.architecture = static_cast<int>(entry_header.architecture & 0xffff);
     entry.architecture_specific = (entry_header.flags & kFlagArchitectureSpecific) != 0;
     entry.compression = compression_of(entry_header.flags);
     entry.payload = rest.subspan(entry_header.header_size, entry_header.payload_size);
-    if (entry.compression != FatbinCompression::None) {
+    if (entry.compression != FatbinCompression::none) {
       if (entry_header.compressed_size > entry.payload.size()) {
         throw FatbinError(
             fmt::format("fat binary: compressed entry {} runs past its payload", entries.size()));
@@ -127,13 +127,13 @@ std::vector<FatbinEntry> fatbin_entries(std::span<const std::byte> fatbin) {
 std::string ptx_text(const FatbinEntry& entry) {
   std::string text;
   switch (entry.compression) {
-    case FatbinCompression::None:
+    case FatbinCompression::none:
       text.assign(reinterpret_cast<const char*>(entry.payload.data()), entry.payload.size());
       break;
-    case FatbinCompression::Lz4:
+    case FatbinCompression::lz4:
       text = lz4_decode(entry.payload, entry.raw_size);
       break;
-    case FatbinCompression::Zstd:
+    case FatbinCompression::zstd:
       throw FatbinError(
           "fat binary: device code is compressed with zstd; compile with nvcc "
           "--compress-mode=none");
@@ -146,8 +146,8 @@ std::string best_ptx(const std::vector<FatbinEntry>& entries, int architecture) 
   const FatbinEntry* best = nullptr;
   std::string found;
   for (const FatbinEntry& entry : entries) {
-    if (entry.kind != FatbinKind::Ptx) continue;
-    found += " " + architecture_name(entry);
+    if (entry.kind != FatbinKind::ptx) continue;
+    found += fmt::format(" {}", architecture_name(entry));
     const bool fits = entry.architecture_specific ? entry.architecture == architecture
                                                   : entry.architecture <= architecture;
     if (!fits) continue;

@@ -18,15 +18,15 @@ class FatbinError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-enum class FatbinKind { Ptx, Other };
-enum class FatbinCompression { None, Lz4, Zstd };
+enum class FatbinKind { ptx, other };
+enum class FatbinCompression { none, lz4, zstd };
 
 /// One image of a fat binary: PTX, or something else (machine code) that is only counted.
 struct FatbinEntry {
-  FatbinKind kind = FatbinKind::Other;
+  FatbinKind kind = FatbinKind::other;
   int architecture = 0;                ///< 80 for sm_80
   bool architecture_specific = false;  ///< the "a" of sm_90a
-  FatbinCompression compression = FatbinCompression::None;
+  FatbinCompression compression = FatbinCompression::none;
   std::span<const std::byte> payload;  ///< as stored, inside the fat binary's own bytes
   std::uint64_t raw_size = 0;          ///< bytes after decompression; 0 where nothing is compressed
 };

@@ -7,10 +7,10 @@
 namespace vgpu {
 
 struct Work {
-  enum class State { Queued, Running, Done };
+  enum class State { queued, running, done };
 
   std::uint64_t number = 0;
-  State state = State::Queued;
+  State state = State::queued;
   std::function<void()> run;
   std::vector<WorkPtr> after;
 };
@@ -37,7 +37,9 @@ WorkPtr WorkQueue::submit(std::function<void()> run, const std::vector<WorkPtr>&
   return work;
 }
 
-bool WorkQueue::done(const WorkPtr& work) { return work == nullptr || work->state == Work::State::Done; }
+bool WorkQueue::done(const WorkPtr& work) {
+  return work == nullptr || work->state == Work::State::done;
+}
 
 void WorkQueue::finish(const WorkPtr& work) {
   std::vector<WorkPtr> stack;  // each depends on the one below it
@@ -45,9 +47,10 @@ void WorkQueue::finish(const WorkPtr& work) {
   while (!stack.empty()) {
     const WorkPtr top = stack.back();
     std::erase_if(top->after, done);
-    if (top->state == Work::State::Done) {
+    if (top->state == Work::State::done) {
       stack.pop_back();
-    } else if (top->state == Work::State::Running) {  // in another thread, or in the host function that called us
+    } else if (top->state ==
+               Work::State::running) {  // in another thread, or in the host function that called us
       ran_.wait(mutex_);
     } else if (!top->after.empty()) {
       stack.push_back(top->after[choose(top->after.size())]);
@@ -68,7 +71,7 @@ void WorkQueue::finish_all() {
 void WorkQueue::abandon() {
   for (auto& [number, work] : queued_) {
     work->after.clear();
-    if (work->state == Work::State::Queued) work->state = Work::State::Done;
+    if (work->state == Work::State::queued) work->state = Work::State::done;
   }
   queued_.clear();
   ran_.notify_all();
@@ -76,12 +79,12 @@ void WorkQueue::abandon() {
 
 void WorkQueue::run(const WorkPtr& work) {
   const auto finished = [&] {
-    work->state = Work::State::Done;
+    work->state = Work::State::done;
     work->run = nullptr;
     queued_.erase(work->number);
     ran_.notify_all();
   };
-  work->state = Work::State::Running;
+  work->state = Work::State::running;
   try {
     work->run();
   } catch (...) {

@@ -1,8 +1,9 @@
 #pragma once
-// Work that the program has submitted and that has not run yet. On a GPU such work runs at some time after the call that
-// submitted it; what the program may rely on is only the order that it asked for by streams, events and waits. Here every
-// piece of work runs as late as possible: when the program waits for it, after exactly the work that it was ordered after.
-// So a program that forgets to wait sees, every time, what it would see on a GPU in the worst case.
+// Work that the program has submitted and that has not run yet. On a GPU such work runs at some
+// time after the call that submitted it; what the program may rely on is only the order that it
+// asked for by streams, events and waits. Here every piece of work runs as late as possible: when
+// the program waits for it, after exactly the work that it was ordered after. So a program that
+// forgets to wait sees, every time, what it would see on a GPU in the worst case.
 
 #include <condition_variable>
 #include <cstdint>
@@ -19,11 +20,14 @@ using WorkPtr = std::shared_ptr<Work>;
 
 class WorkQueue {
  public:
-  /// `mutex` guards the queue: every member is called with it held. Work may release it while it runs (host functions do).
-  /// The seed orders work that the program left unordered: 0 runs the latest submitted first, others draw.
-  WorkQueue(std::mutex& mutex, std::uint64_t seed) : mutex_(mutex), seed_(seed), random_state_(seed) {}
+  /// `mutex` guards the queue: every member is called with it held. Work may release it while it
+  /// runs (host functions do). The seed orders work that the program left unordered: 0 runs the
+  /// latest submitted first, others draw.
+  WorkQueue(std::mutex& mutex, std::uint64_t seed)
+      : mutex_(mutex), seed_(seed), random_state_(seed) {}
 
-  /// Queues `run`, to be executed once all of `after` is done. Null pointers in `after` stand for nothing to wait for.
+  /// Queues `run`, to be executed once all of `after` is done. Null pointers in `after` stand for
+  /// nothing to wait for.
   WorkPtr submit(std::function<void()> run, const std::vector<WorkPtr>& after);
 
   /// Whether the work has run; true for a null pointer.

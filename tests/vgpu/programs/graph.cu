@@ -1,0 +1,76 @@
+// A graph captured from two streams that fork and join, launched many times; the number of the
+// launch lives on the device, so that it advances; and one kernel's arguments changed afterwards.
+#include "tests/vgpu/programs/program.cuh"
+
+__global__ void advance(int* step) { ++*step; }
+
+__global__ void add(const int* step, int scale, int n, int* x) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) x[i] += scale * *step;
+}
+
+__global__ void combine(int n, const int* x, const int* y, long long* sum) {
+  for (int i = 0; i < n; ++i) *sum += x[i] + y[i];
+}
+
+int main() {
+  constexpr int n = 100;
+  DeviceArray<int> step(1), x(n), y(n);
+  DeviceArray<long long> sum(1);
+  cudaStream_t stream, other;
+  cudaEvent_t forked, joined;
+  check(cudaStreamCreate(&stream));
+  check(cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking));
+  check(cudaEventCreateWithFlags(&forked, cudaEventDisableTiming));
+  check(cudaEventCreateWithFlags(&joined, cudaEventDisableTiming));
+  check(cudaMemset(step.data(), 0, sizeof(int)));
+  check(cudaMemset(sum.data(), 0, sizeof(long long)));
+  check(cudaDeviceSynchronize());
+
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+  advance<<<1, 1, 0, stream>>>(step.data());
+  check(cudaEventRecord(forked, stream));
+  check(cudaStreamWaitEvent(other, forked));
+  check(cudaMemsetAsync(x.data(), 0, n * sizeof(int), stream));
+  add<<<1, 128, 0, stream>>>(step.data(), 1, n, x.data());
+  check(cudaMemsetAsync(y.data(), 0, n * sizeof(int), other));
+  add<<<1, 128, 0, other>>>(step.data(), 10, n, y.data());
+  check(cudaEventRecord(joined, other));
+  check(cudaStreamWaitEvent(stream, joined));
+  combine<<<1, 1, 0, stream>>>(n, x.data(), y.data(), sum.data());
+  cudaGraph_t graph = nullptr;
+  check(cudaStreamEndCapture(stream, &graph));
+
+  std::size_t node_count = 0;
+  check(cudaGraphGetNodes(graph, nullptr, &node_count));
+  expect(node_count == 6, "six nodes");
+  cudaGraphExec_t executable = nullptr;
+  check(cudaGraphInstantiate(&executable, graph, 0));
+  for (int launch = 0; launch < 20; ++launch) check(cudaGraphLaunch(executable, stream));
+  check(cudaStreamSynchronize(stream));
+  expect(sum.values()[0] == n * 11LL * (20 * 21 / 2), "twenty launches, each with its own step");
+
+  std::vector<cudaGraphNode_t> nodes(node_count);
+  check(cudaGraphGetNodes(graph, nodes.data(), &node_count));
+  cudaKernelNodeParams parameters{};
+  int scale = 1000;
+  int size = n;
+  const int* step_data = step.data();
+  int* x_data = x.data();
+  void* arguments[] = {&step_data, &scale, &size, &x_data};
+  parameters.func = reinterpret_cast<void*>(add);
+  parameters.gridDim = dim3(1);
+  parameters.blockDim = dim3(128);
+  parameters.kernelParams = arguments;
+  check(cudaGraphExecKernelNodeSetParams(executable, nodes[2], &parameters));
+  check(cudaGraphLaunch(executable, stream));
+  check(cudaStreamSynchronize(stream));
+  expect(x.values()[0] == 21 * 1000, "the changed argument");
+
+  check(cudaGraphExecDestroy(executable));
+  check(cudaGraphDestroy(graph));
+  check(cudaEventDestroy(forked));
+  check(cudaEventDestroy(joined));
+  check(cudaStreamDestroy(stream));
+  check(cudaStreamDestroy(other));
+}

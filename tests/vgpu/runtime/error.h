@@ -1,0 +1,28 @@
+#pragma once
+
+#include <driver_types.h>
+
+#include <string_view>
+
+namespace vgpu {
+
+// How a runtime call ends other than by success.
+struct ApiError {
+  cudaError_t code;
+};
+
+// A fault of the device while it worked: every later call returns it, as on a real device.
+struct DeviceFault {
+  cudaError_t code;
+};
+
+[[noreturn]] inline void fail(cudaError_t code) { throw ApiError{code}; }
+
+// The same with one line on standard error, for what an error code alone leaves unclear.
+[[noreturn]] void fail(cudaError_t code, std::string_view message);
+
+inline void require(bool condition, cudaError_t code = cudaErrorInvalidValue) {
+  if (!condition) fail(code);
+}
+
+}  // namespace vgpu

@@ -1,0 +1,36 @@
+// What is left to say when the program ends. This runs as the library's destructor, after the
+// program's own exit handlers and static destructors.
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "tests/vgpu/runtime/runtime.h"
+#include "tests/vgpu/runtime/status.h"
+
+namespace vgpu {
+namespace {
+
+void report_leaks(Runtime& runtime) {
+  for (const Allocation& allocation : runtime.memory.live()) {
+    if (runtime.release_queued.contains(allocation.address)) continue;
+    runtime.reports.add(ReportKind::leak,
+                        fmt::format("{} bytes of {} at {:#x} were never freed", allocation.bytes,
+                                    allocation.origin, allocation.address));
+  }
+}
+
+[[gnu::destructor]] void at_exit() {
+  if (Runtime::existing() == nullptr) return;  // a process that has nothing to do with CUDA
+  Runtime& runtime = *Runtime::existing();
+  const std::lock_guard lock(runtime.mutex);
+  if (runtime.settings.checks.memory && runtime.device_error == cudaSuccess) report_leaks(runtime);
+  if (runtime.counters_file.wanted() && !runtime.counters_file.write()) {
+    append_status(runtime.settings.status_file, kStatusReport);
+  }
+  if (runtime.reports.total() > 0) {
+    fmt::print(stderr, "vgpu: reported {}\n", runtime.reports.summary());
+  }
+}
+
+}  // namespace
+}  // namespace vgpu

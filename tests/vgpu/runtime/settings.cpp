@@ -1,0 +1,72 @@
+#include "tests/vgpu/runtime/settings.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <string_view>
+
+namespace vgpu {
+namespace {
+
+std::string text_variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+[[noreturn]] void refuse(const char* name, const std::string& value, const char* expected) {
+  fmt::print(stderr, "vgpu: {}={}: expected {}\n", name, value, expected);
+  std::exit(2);
+}
+
+template <typename Integer>
+Integer integer_variable(const char* name) {
+  const std::string text = text_variable(name);
+  Integer value = 0;
+  if (text.empty()) return value;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) {
+    refuse(name, text, "a whole number of 0 or more");
+  }
+  return value;
+}
+
+}  // namespace
+
+bool parse_checks(const std::string& names, Checks& checks) {
+  checks = {.memory = false, .init = false, .race = false, .sync = false};
+  if (names == "none") return true;
+  std::istringstream stream(names);
+  for (std::string name; std::getline(stream, name, ',');) {
+    if (name == "memory") {
+      checks.memory = true;
+    } else if (name == "init") {
+      checks.init = true;
+    } else if (name == "race") {
+      checks.race = true;
+    } else if (name == "sync") {
+      checks.sync = true;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+Settings settings_from_environment() {
+  Settings settings;
+  const std::string checks = text_variable("VGPU_CHECK");
+  if (!checks.empty() && !parse_checks(checks, settings.checks)) {
+    refuse("VGPU_CHECK", checks, "names of memory, init, race, sync with commas between");
+  }
+  settings.seed = integer_variable<std::uint64_t>("VGPU_SEED");
+  settings.threads = integer_variable<int>("VGPU_THREADS");
+  settings.inject_errors = integer_variable<int>("VGPU_INJECT_ERRORS") != 0;
+  settings.counters_file = text_variable("VGPU_COUNTERS");
+  settings.status_file = text_variable("VGPU_STATUS");
+  return settings;
+}
+
+}  // namespace vgpu

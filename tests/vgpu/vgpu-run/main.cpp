@@ -1,0 +1,215 @@
+// vgpu-run [OPTIONS] PROGRAM [ARGUMENTS...]: runs a CUDA program on the virtual GPU.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/vgpu/runtime/settings.h"
+#include "tests/vgpu/runtime/status.h"
+
+namespace {
+
+constexpr int kExitUsage = 2;
+
+constexpr std::string_view kHelp =
+    R"(Usage: vgpu-run [OPTIONS] PROGRAM [ARGUMENTS...]
+Runs a CUDA program, built by nvcc with -cudart shared and --compress-mode=none, on the CPU.
+
+  --check=LIST      checks, of memory, init, race and sync, with commas between; or none
+                    (default: memory,sync)
+  --counters=FILE   write the counters of every launch to FILE, as JSON
+  --seed=N          order of blocks, warps and unordered work (default: 0)
+  --threads=N       CPU threads; 0 is one per core (default: 0)
+  --inject-errors   approximate functions err up to the bound that PTX states
+  --help            this text
+
+The exit code is the program's own, 128 + N where signal N ended it, or where it was 0:
+3 when a check reported anything, 2 when the program registered no device code.
+)";
+
+struct Options {
+  std::string check, counters, seed, threads;
+  bool inject_errors = false;
+  bool help = false;
+  std::vector<char*> command;  // ends with a null pointer
+};
+
+bool is_whole_number(const std::string& text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+// The text after "NAME=", where the argument begins so.
+std::optional<std::string> value_of(std::string_view argument, std::string_view name) {
+  if (!argument.starts_with(name) || !argument.substr(name.size()).starts_with('=')) return {};
+  return std::string(argument.substr(name.size() + 1));
+}
+
+// Reads the command line; on bad input says so in one line and gives nothing.
+std::optional<Options> parse(int argc, char** argv) {
+  Options options;
+  int i = 1;
+  for (; i < argc && argv[i][0] == '-'; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--help") {
+      options.help = true;
+      return options;
+    }
+    if (argument == "--") {
+      ++i;
+      break;
+    }
+    vgpu::Checks ignored;
+    if (const auto check = value_of(argument, "--check")) {
+      if (check->empty() || !vgpu::parse_checks(*check, ignored)) {
+        fmt::print(stderr, "vgpu-run: {}: expected memory, init, race, sync or none\n", argument);
+        return {};
+      }
+      options.check = *check;
+    } else if (const auto counters = value_of(argument, "--counters")) {
+      options.counters = *counters;
+    } else if (const auto seed = value_of(argument, "--seed"); seed && is_whole_number(*seed)) {
+      options.seed = *seed;
+    } else if (const auto threads = value_of(argument, "--threads");
+               threads && is_whole_number(*threads)) {
+      options.threads = *threads;
+    } else if (argument == "--inject-errors") {
+      options.inject_errors = true;
+    } else {
+      fmt::print(stderr, "vgpu-run: cannot understand {}; see vgpu-run --help\n", argument);
+      return {};
+    }
+  }
+  if (i >= argc) {
+    fmt::print(stderr, "vgpu-run: no program named; see vgpu-run --help\n");
+    return {};
+  }
+  options.command.assign(argv + i, argv + argc);
+  options.command.push_back(nullptr);
+  return options;
+}
+
+// An empty file in the temporary folder that goes when this object does.
+class StatusFile {
+ public:
+  StatusFile() : path_(std::filesystem::temp_directory_path() / "vgpu-run-XXXXXX") {
+    const int descriptor = mkstemp(path_.data());
+    if (descriptor < 0) {
+      fmt::print(stderr, "vgpu-run: cannot make {}: {}\n", path_, std::strerror(errno));
+      std::exit(kExitUsage);
+    }
+    close(descriptor);
+  }
+  ~StatusFile() { unlink(path_.c_str()); }
+  StatusFile(const StatusFile&) = delete;
+  StatusFile& operator=(const StatusFile&) = delete;
+
+  const std::string& path() const { return path_; }
+
+  bool holds(std::string_view word) const {
+    std::ifstream file(path_);
+    for (std::string line; std::getline(file, line);) {
+      if (line == word) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::string path_;
+};
+
+void set(const char* name, const std::string& value) {
+  if (value.empty()) {
+    unsetenv(name);
+  } else {
+    setenv(name, value.c_str(), 1);
+  }
+}
+
+// The stand-in libraries, which are built beside this program. They are loaded before the program's
+// own, so that its search path does not matter.
+std::string stand_ins() {
+  const std::filesystem::path folder =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  std::string list;
+  constexpr std::array names = {"libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13"};
+  for (const char* name : names) {
+    if (!std::filesystem::exists(folder / name)) continue;
+    if (!list.empty()) list += ':';
+    list += (folder / name).string();
+  }
+  if (const char* before = std::getenv("LD_PRELOAD"); before != nullptr && before[0] != '\0') {
+    list += std::string(":") + before;
+  }
+  return list;
+}
+
+[[noreturn]] void become_program(const Options& options, const StatusFile& status) {
+  set("VGPU_CHECK", options.check);
+  set("VGPU_COUNTERS", options.counters);
+  set("VGPU_SEED", options.seed);
+  set("VGPU_THREADS", options.threads);
+  set("VGPU_INJECT_ERRORS", options.inject_errors ? "1" : "");
+  set("VGPU_STATUS", status.path());
+  set("LD_PRELOAD", stand_ins());
+  execvp(options.command[0], options.command.data());
+  fmt::print(stderr, "vgpu-run: cannot run {}: {}\n", options.command[0], std::strerror(errno));
+  _exit(kExitUsage);
+}
+
+int run(const Options& options) {
+  const StatusFile status;
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child < 0) {
+    fmt::print(stderr, "vgpu-run: cannot start a process: {}\n", std::strerror(errno));
+    return kExitUsage;
+  }
+  if (child == 0) become_program(options, status);
+  int state = 0;
+  while (waitpid(child, &state, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFSIGNALED(state)) {
+    const int signal = WTERMSIG(state);
+    fmt::print(stderr, "vgpu-run: {} was ended by signal {} ({})\n", options.command[0], signal,
+               strsignal(signal));
+    return 128 + signal;
+  }
+  const int code = WEXITSTATUS(state);
+  if (code != 0) return code;
+  if (!status.holds(vgpu::kStatusUsed)) {
+    fmt::print(stderr,
+               "vgpu-run: {} registered no device code: was it built with -cudart shared?\n",
+               options.command[0]);
+    return kExitUsage;
+  }
+  return status.holds(vgpu::kStatusReport) ? vgpu::kExitReported : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::optional<Options> options = parse(argc, argv);
+  if (!options) return kExitUsage;
+  if (options->help) {
+    fmt::print("{}", kHelp);
+    return 0;
+  }
+  return run(*options);
+}
