@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# What tests/run and bench/run share: a fresh machine made ready, and a configured, built tree.
+# Sourced with bash; the functions exit with one clear line where something cannot be done.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { printf '\033[1m== %s\033[0m\n' "$*"; }
+
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# The Debian package that gives each thing the build looks for.
+needed_packages=(g++ cmake ninja-build libeigen3-dev libgtest-dev libbenchmark-dev libcli11-dev
+  nlohmann-json3-dev libfmt-dev python3 python3-matplotlib)
+
+# require_packages PACKAGE...: installs those that are missing, as root or with sudo, telling which.
+require_packages() {
+  command -v dpkg-query >/dev/null ||
+    fail "this is not Debian or Ubuntu; install what these packages hold, then configure with" \
+      "'cmake --workflow --preset release': $*"
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+      missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null && sudo -v 2>/dev/null ||
+      fail "these packages are missing and may not be installed from here; as root, run:" \
+        "apt-get install -y ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing what the build needs and is missing: ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq ||
+    echo "apt-get update failed; trying with the package lists that are here" >&2
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+    --no-install-recommends "${missing[@]}" >/dev/null ||
+    fail "apt-get could not install: ${missing[*]}"
+}
+
+require_cmake() {
+  local version
+  version=$(cmake --version | sed -n '1s/[^0-9]*//p')
+  printf '3.25\n%s\n' "$version" | sort --version-sort --check=quiet ||
+    fail "cmake is version $version; expected 3.25 or newer"
+}
+
+# build_tree PRESET [TARGET...]: configures build/PRESET and builds it, with progress.
+build_tree() {
+  local preset=$1
+  shift
+  require_packages "${needed_packages[@]}"
+  require_cmake
+  cd "$root" || exit 1
+  say "configuring build/$preset"
+  cmake --preset "$preset" | grep -E '^-- (CUDA|.*: (not )?installed)|[Ww]arning' || true
+  [ "${PIPESTATUS[0]}" -eq 0 ] || fail "configuring build/$preset failed; see above"
+  say "building build/$preset"
+  cmake --build --preset "$preset" ${1:+--target "$@"} || fail "building build/$preset failed"
+}
+
+# Ctrl-C ends the commands that run and this script, with the exit code that shells expect.
+trap 'echo; echo "interrupted" >&2; exit 130' INT
+trap 'exit 143' TERM
