@@ -28,9 +28,10 @@ require_packages() {
   [ ${#missing[@]} -eq 0 ] && return
   local as_root=()
   if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null && sudo -v 2>/dev/null ||
+    if ! command -v sudo >/dev/null || ! sudo -v 2>/dev/null; then
       fail "these packages are missing and may not be installed from here; as root, run:" \
         "apt-get install -y ${missing[*]}"
+    fi
     as_root=(sudo)
   fi
   say "installing what the build needs and is missing: ${missing[*]}"

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Configures the project the way machines unlike this one would, and reads what CMake says.
+# Usage: run.sh no_nvcc | native | presets
+set -uo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+unset CUDACXX CUDA_PATH CUDAHOSTCXX
+
+# The PATH without the folders that hold an nvcc.
+path_without_nvcc() {
+  local folder kept=()
+  IFS=: read -ra folders <<<"$PATH"
+  for folder in "${folders[@]}"; do
+    [ -x "$folder/nvcc" ] || kept+=("$folder")
+  done
+  (IFS=: && printf '%s' "${kept[*]}")
+}
+
+expect() {
+  grep -qE "$1" "$tree/log" && return
+  cat "$tree/log"
+  echo "expected a line with: $1"
+  exit 1
+}
+
+case ${1:-} in
+  no_nvcc)
+    PATH=$(path_without_nvcc) cmake -S "$root" -B "$tree" -G Ninja >"$tree/log" 2>&1
+    code=$?
+    expect '^-- CUDA: off, because no nvcc was found on the PATH; building for the CPU alone$'
+    exit "$code"
+    ;;
+  native)
+    if command -v nvcc >/dev/null; then
+      cmake -S "$root" -B "$tree" -G Ninja -DCMAKE_CUDA_ARCHITECTURES=native >"$tree/log" 2>&1 &&
+        { echo "configured with architecture 'native'"; exit 1; }
+      expect "CMAKE_CUDA_ARCHITECTURES is 'native'"
+    else
+      echo "skipped: no nvcc"
+    fi
+    ;;
+  presets)
+    cmake --list-presets=workflow -S "$root" >"$tree/log" 2>&1 || { cat "$tree/log"; exit 1; }
+    for preset in release cpu debug asan tsan; do expect "\"$preset\""; done
+    ;;
+  *)
+    echo "run.sh: expected no_nvcc, native or presets, not '${1:-}'" >&2
+    exit 2
+    ;;
+esac
