@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+
+#include "model/adam.h"
+
+namespace siamese::cuda {
+
+/// The formula of model/adam.h for step t >= 1, in device code: rate and v_scale of
+///   w -= rate * m / (sqrt(v) * v_scale + epsilon).
+__device__ inline AdamStep adam_step_at(const Adam& adam, std::int64_t t) {
+  const double step = static_cast<double>(t);
+  const double m_correction = 1.0 - pow(adam.beta1, step);
+  const double v_correction = sqrt(1.0 - pow(adam.beta2, step));
+  if (adam.form == AdamForm::keras) return {adam.learning_rate * v_correction / m_correction, 1.0};
+  return {adam.learning_rate / m_correction, 1.0 / v_correction};
+}
+
+/// Adam's constants of one step in the scalar of the update.
+template <class T>
+struct AdamConstants {
+  T beta1;
+  T beta2;
+  T one_minus_beta1;
+  T one_minus_beta2;
+  T epsilon;
+  T rate;
+  T v_scale;
+
+  __device__ AdamConstants(const Adam& adam, const AdamStep& step)
+      : beta1(static_cast<T>(adam.beta1)),
+        beta2(static_cast<T>(adam.beta2)),
+        one_minus_beta1(static_cast<T>(1.0 - adam.beta1)),
+        one_minus_beta2(static_cast<T>(1.0 - adam.beta2)),
+        epsilon(static_cast<T>(adam.epsilon)),
+        rate(static_cast<T>(step.rate)),
+        v_scale(static_cast<T>(step.v_scale)) {}
+
+  /// One parameter's step, in place.
+  __device__ void update(T gradient, T& parameter, T& m, T& v) const {
+    m = beta1 * m + one_minus_beta1 * gradient;
+    v = beta2 * v + one_minus_beta2 * gradient * gradient;
+    parameter -= rate * m / (sqrt(v) * v_scale + epsilon);
+  }
+};
+
+}  // namespace siamese::cuda

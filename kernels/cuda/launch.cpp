@@ -1,0 +1,63 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/launch.h"
+#include "model/error.h"
+
+namespace siamese::cuda {
+namespace {
+
+// Blocks per multiprocessor of a grid that strides: four times what is resident at 256 threads, so
+// that blocks which end early leave no multiprocessor idle for long.
+constexpr std::int64_t blocks_per_multiprocessor = 32;
+
+std::int64_t attribute(cudaDeviceAttr name, int device) {
+  int value = 0;
+  SIAMESE_CHECK_CUDA(cudaDeviceGetAttribute(&value, name, device));
+  return value;
+}
+
+DeviceLimits query_limits() {
+  int device = 0;
+  SIAMESE_CHECK_CUDA(cudaGetDevice(&device));
+  return {attribute(cudaDevAttrMultiProcessorCount, device),
+          attribute(cudaDevAttrMaxGridDimX, device),
+          attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device)};
+}
+
+}  // namespace
+
+const DeviceLimits& device_limits() {
+  static const DeviceLimits limits = query_limits();
+  return limits;
+}
+
+unsigned strided_blocks(std::int64_t items, std::int64_t per_block) {
+  const std::int64_t most = device_limits().multiprocessors * blocks_per_multiprocessor;
+  return static_cast<unsigned>(std::min(ceil_div(items, per_block), most));
+}
+
+unsigned tile_blocks(std::int64_t tiles, std::string_view what) {
+  const std::int64_t most = device_limits().grid_blocks;
+  if (tiles > most) {
+    throw UsageError(
+        fmt::format("cuda: {} needs {} blocks; expected at most {}", what, tiles, most));
+  }
+  return static_cast<unsigned>(tiles);
+}
+
+void allow_shared(const void* kernel, std::int64_t bytes, std::string_view what) {
+  const std::int64_t most = device_limits().shared_bytes;
+  if (bytes > most) {
+    throw UsageError(
+        fmt::format("cuda: {} needs {} bytes of shared memory a block; the device has "
+                    "{}",
+                    what, bytes, most));
+  }
+  SIAMESE_CHECK_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                          static_cast<int>(bytes)));
+}
+
+}  // namespace siamese::cuda

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/index.cuh"
+#include "kernels/ops.h"
+#include "model/loss.h"
+#include "model/pairs.h"
+
+namespace siamese::cuda {
+
+/// -1, 0 or 1; NaN stays NaN.
+template <class T>
+__device__ T sign(T value) {
+  if (value > T(0)) return T(1);
+  if (value < T(0)) return T(-1);
+  return value == T(0) ? T(0) : value;
+}
+
+/// Sum over a group of `lanes` (a power of two) neighbours in a warp, in every lane of the group,
+/// in the same order each time. All lanes of the warp take part.
+template <class T>
+__device__ T group_sum(T value, int lanes) {
+  for (int offset = lanes / 2; offset > 0; offset /= 2) {
+    value += __shfl_xor_sync(full_warp, value, offset);
+  }
+  return value;
+}
+
+/// D(a, b) with its derivatives, in steps that fit any layout: add() takes one component of a and
+/// b; where the components lie spread over the lanes of a group, group_sum() joins them; finish()
+/// gives D; then by_a() and by_b() give the derivative by one component of a and of b.
+/// This is the difference-based family; differences are formed directly, so D(a, a) is exactly 0.
+template <Distance distance, class T>
+class PairDistance {
+ public:
+  __device__ void add(T a, T b) {
+    const T difference = a - b;
+    sum_ += distance == Distance::manhattan ? fabs(difference) : difference * difference;
+  }
+  __device__ void group_sum(int lanes) { sum_ = cuda::group_sum(sum_, lanes); }
+
+  __device__ T finish() {
+    if constexpr (distance != Distance::euclidean) return sum_;
+    const T root = sqrt(sum_);
+    inverse_ = root == T(0) ? T(0) : T(1) / root;
+    return root;
+  }
+
+  __device__ T by_a(T a, T b) const {
+    const T difference = a - b;
+    if constexpr (distance == Distance::sqeuclidean) return T(2) * difference;
+    if constexpr (distance == Distance::euclidean) return inverse_ * difference;
+    return sign(difference);
+  }
+  __device__ T by_b(T a, T b) const { return -by_a(a, b); }
+
+ private:
+  T sum_ = T(0);
+  T inverse_ = T(0);  // 1 / D of euclidean
+};
+
+/// Cosine: s = a.b / (|a| |b|), D = 1 - s; dD/da = s a / |a|^2 - b / (|a| |b|).
+template <class T>
+class PairDistance<Distance::cosine, T> {
+ public:
+  __device__ void add(T a, T b) {
+    ab_ += a * b;
+    aa_ += a * a;
+    bb_ += b * b;
+  }
+  __device__ void group_sum(int lanes) {
+    ab_ = cuda::group_sum(ab_, lanes);
+    aa_ = cuda::group_sum(aa_, lanes);
+    bb_ = cuda::group_sum(bb_, lanes);
+  }
+
+  __device__ T finish() {
+    const T norm_a = sqrt(aa_);
+    const T norm_b = sqrt(bb_);
+    if (norm_a == T(0) || norm_b == T(0)) return T(1);  // and the derivatives stay 0
+    inverse_a_ = T(1) / norm_a;
+    inverse_b_ = T(1) / norm_b;
+    similarity_ = ab_ * inverse_a_ * inverse_b_;
+    return T(1) - similarity_;
+  }
+
+  __device__ T by_a(T a, T b) const {
+    return inverse_a_ * (similarity_ * (a * inverse_a_) - b * inverse_b_);
+  }
+  __device__ T by_b(T a, T b) const {
+    return inverse_b_ * (similarity_ * (b * inverse_b_) - a * inverse_a_);
+  }
+
+ private:
+  T ab_ = T(0);
+  T aa_ = T(0);
+  T bb_ = T(0);
+  T inverse_a_ = T(0);
+  T inverse_b_ = T(0);
+  T similarity_ = T(0);
+};
+
+/// What distance D costs against target t, with the derivative by D.
+template <class T>
+struct Cost {
+  T value;
+  T derivative;
+};
+
+template <class T>
+__device__ Cost<T> cost(const Loss& loss, T d, T t) {
+  const T constant = static_cast<T>(loss.constant);
+  const T e = d - t;
+  switch (loss.criterion) {
+    case Criterion::absolute:
+      return {fabs(e), sign(e)};
+    case Criterion::squared:
+      return {e * e, T(2) * e};
+    case Criterion::huber:
+      if (fabs(e) <= constant) return {T(0.5) * e * e, e};
+      return {constant * (fabs(e) - T(0.5) * constant), constant * sign(e)};
+    case Criterion::contrastive: {
+      const T gap = constant - d;
+      const T hinge = gap < T(0) ? T(0) : gap;  // a NaN passes through
+      return {T(0.5) * ((T(1) - t) * d * d + t * hinge * hinge), (T(1) - t) * d - t * hinge};
+    }
+  }
+  return {T(0), T(0)};
+}
+
+/// The points of pair p of a dense or an indexed batch.
+template <class T>
+__device__ PointPair points_of(const Pairs<T>& pairs, std::int64_t p) {
+  if (pairs.form == PairForm::dense) return {p, pairs.count + p};
+  return {pairs.first[p], pairs.second[p]};
+}
+
+/// The target of points i and j of an all-pairs batch: the Euclidean distance of their true
+/// coordinates C [n, width].
+template <class T>
+__device__ T coordinate_distance(const T* coordinates, std::int64_t width, std::int64_t i,
+                                 std::int64_t j) {
+  T sum = T(0);
+  for (std::int64_t k = 0; k < width; ++k) {
+    const T difference = coordinates[i * width + k] - coordinates[j * width + k];
+    sum += difference * difference;
+  }
+  return sqrt(sum);
+}
+
+}  // namespace siamese::cuda

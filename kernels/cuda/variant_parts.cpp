@@ -1,0 +1,45 @@
+#include "kernels/cuda/variant_parts.h"
+
+#include <fmt/format.h>
+#include <nvtx3/nvToolsExt.h>
+
+#include "model/error.h"
+
+namespace siamese::cuda {
+namespace {
+
+class Range {
+ public:
+  explicit Range(const std::string& name) { nvtxRangePushA(name.c_str()); }
+  Range(const Range&) = delete;
+  Range& operator=(const Range&) = delete;
+  ~Range() { nvtxRangePop(); }
+};
+
+}  // namespace
+
+void check_counts(PairForm form, std::int64_t points, std::int64_t pairs) {
+  if (form == PairForm::dense && points != 2 * pairs) {
+    throw UsageError(fmt::format("dense pairs: {} points for {} pairs; expected 2 points a pair",
+                                 points, pairs));
+  }
+}
+
+std::string shape_text(std::string_view what, std::int64_t count) {
+  return fmt::format("{}:{}", what, count);
+}
+
+std::string shape_text(std::int64_t points, std::int64_t pairs) {
+  return fmt::format("points:{}/pairs:{}", points, pairs);
+}
+
+Launch traced(std::string_view op, std::string_view variant, Precision precision,
+              const std::string& shape, Launch launch) {
+  return [range = fmt::format("{}/{}/{}/{}", op, variant, name(precision), shape),
+          launch = std::move(launch)](Stream stream) {
+    const Range open(range);
+    launch(stream);
+  };
+}
+
+}  // namespace siamese::cuda
