@@ -1,0 +1,145 @@
+#include "kernels/cpu/simd/eigen.h"
+
+#include <Eigen/Core>
+
+#include "kernels/cpu/simd/eigen_loss.h"
+#include "model/parameters.h"
+
+// Rung 0: what an informed user writes with Eigen. Matrix products are Eigen's, threaded by its
+// OpenMP; everything else is array expressions on whole matrices, a pass over memory each.
+
+namespace siamese {
+namespace {
+
+template <class T>
+using MatrixMap = Eigen::Map<RowMajor<T>>;
+template <class T>
+using ConstMatrixMap = Eigen::Map<const RowMajor<T>>;
+template <class T>
+using RowMap = Eigen::Map<Eigen::Matrix<T, 1, Eigen::Dynamic>>;
+template <class T>
+using ConstRowMap = Eigen::Map<const Eigen::Matrix<T, 1, Eigen::Dynamic>>;
+
+/// h = act(z) in place. A NaN passes through each of them.
+template <class T>
+void activate(Activation activation, MatrixMap<T> z) {
+  switch (activation) {
+    case Activation::linear:
+      return;
+    case Activation::relu:
+      z = (z.array() < T(0)).select(T(0), z);
+      return;
+    case Activation::sigmoid:
+      z = z.array().logistic();
+      return;
+    case Activation::tanh:
+      z = z.array().tanh();
+      return;
+  }
+}
+
+/// dz = dh * act'(z) in place, told from h = act(z).
+template <class T>
+void multiply_by_derivative(Activation activation, ConstMatrixMap<T> h, MatrixMap<T> dh) {
+  switch (activation) {
+    case Activation::linear:
+      return;
+    case Activation::relu:
+      dh = (h.array() > T(0)).select(dh, T(0));
+      return;
+    case Activation::sigmoid:
+      dh.array() *= h.array() * (T(1) - h.array());
+      return;
+    case Activation::tanh:
+      dh.array() *= T(1) - h.array().square();
+      return;
+  }
+}
+
+template <class T>
+void pair_forward(const PairForwardArgs<T>& args) {
+  const T* input = args.x;
+  T* hidden = args.hidden;
+  const auto& layers = args.network->layers();
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const Layer& layer = layers[l];
+    const LayerView<const T> p = view(layer, args.parameters);
+    T* const output = l + 1 == layers.size() ? args.embeddings : hidden;
+    MatrixMap<T> z(output, args.points, layer.outputs);
+    z.noalias() = ConstMatrixMap<T>(input, args.points, layer.inputs) *
+                  ConstMatrixMap<T>(p.weights, layer.inputs, layer.outputs);
+    z.rowwise() += ConstRowMap<T>(p.bias, layer.outputs);
+    activate<T>(layer.activation, z);
+    input = output;
+    hidden += args.points * layer.outputs;
+  }
+}
+
+template <class T>
+void pair_backward(const PairBackwardArgs<T>& args, T* workspace) {
+  const Eigen::Index n = args.points;
+  const auto& layers = args.network->layers();
+  std::int64_t widest = 0;
+  for (const Layer& layer : layers) widest = layer.outputs > widest ? layer.outputs : widest;
+  T* current = workspace;
+  T* next = workspace + n * widest;
+
+  const T* output = args.embeddings;
+  const T* hidden = args.hidden + n * args.network->hidden_width();  // the end of what is unread
+  MatrixMap<T>(current, n, layers.back().outputs) =
+      ConstMatrixMap<T>(args.gradient, n, layers.back().outputs);
+  for (std::size_t l = layers.size(); l-- > 0;) {
+    const Layer& layer = layers[l];
+    if (l > 0) hidden -= n * layer.inputs;
+    const T* const input = l > 0 ? hidden : args.x;
+    MatrixMap<T> dz(current, n, layer.outputs);
+    multiply_by_derivative<T>(layer.activation, ConstMatrixMap<T>(output, n, layer.outputs), dz);
+
+    const LayerView<T> out = view(layer, args.gradients);
+    MatrixMap<T>(out.weights, layer.inputs, layer.outputs).noalias() =
+        ConstMatrixMap<T>(input, n, layer.inputs).transpose() * dz;
+    RowMap<T>(out.bias, layer.outputs) = dz.colwise().sum();
+    if (l > 0) {
+      MatrixMap<T>(next, n, layer.inputs).noalias() =
+          dz * ConstMatrixMap<T>(view(layer, args.parameters).weights, layer.inputs, layer.outputs)
+                   .transpose();
+    }
+    T* const done = current;
+    current = next;
+    next = done;
+    output = input;
+  }
+}
+
+template <class T>
+void adam(const AdamArgs<T>& args) {
+  using Values = Eigen::Map<Column<T>>;
+  const AdamStep step = adam_step(args.adam, ++*args.step);
+  const T beta1 = static_cast<T>(args.adam.beta1);
+  const T beta2 = static_cast<T>(args.adam.beta2);
+  const Eigen::Map<const Column<T>> g(args.gradients, args.count);
+  Values m(args.m, args.count);
+  Values v(args.v, args.count);
+  m = beta1 * m + static_cast<T>(1.0 - args.adam.beta1) * g;
+  v = beta2 * v + static_cast<T>(1.0 - args.adam.beta2) * g.square();
+  Values(args.parameters, args.count) -=
+      static_cast<T>(step.rate) * m /
+      (v.sqrt() * static_cast<T>(step.v_scale) + static_cast<T>(args.adam.epsilon));
+}
+
+template <class T>
+constexpr EigenKernels<T> kernels{pair_forward<T>, distance_loss<T>, all_pairs_loss<T>,
+                                  pair_backward<T>, adam<T>};
+
+}  // namespace
+
+template <>
+EigenKernels<float> eigen_kernels<Isa::SIAMESE_ISA, float>() {
+  return kernels<float>;
+}
+template <>
+EigenKernels<double> eigen_kernels<Isa::SIAMESE_ISA, double>() {
+  return kernels<double>;
+}
+
+}  // namespace siamese
