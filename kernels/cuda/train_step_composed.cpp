@@ -1,0 +1,150 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "kernels/cuda/variant_parts.h"
+#include "kernels/device.h"
+#include "model/error.h"
+
+// A training step composed of other ops' variants, one after another on one stream. What they hand
+// to each other - hidden activations, E, G and the gradients by the parameters - is in a workspace.
+
+namespace siamese::cuda {
+namespace {
+
+/// A step and the variants that it is composed of, by name.
+struct Composition {
+  std::string_view name;
+  int rung;
+  std::string_view forward;
+  std::string_view distance_loss;
+  std::string_view all_pairs_loss;
+  std::string_view backward;
+  std::string_view adam;
+};
+
+constexpr Composition naive{.name = "naive",
+                            .rung = 1,
+                            .forward = "naive",
+                            .distance_loss = "atomic",
+                            .all_pairs_loss = "square",
+                            .backward = "naive",
+                            .adam = "naive"};
+
+template <class Args>
+const Variant<Args>& find(std::string_view name, Precision precision) {
+  for (const Variant<Args>& variant : variants<Args>()) {
+    if (variant.device == Device::cuda && variant.precision == precision && variant.name == name) {
+      return variant;
+    }
+  }
+  throw UsageError(
+      fmt::format("cuda: there is no {}/{} in {}", op_name<Args>, name, siamese::name(precision)));
+}
+
+template <class T>
+struct Workspace {
+  Buffer<T> hidden;
+  Buffer<T> embeddings;
+  Buffer<T> gradient;
+  Buffer<T> gradients;
+
+  explicit Workspace(const TrainStepArgs<T>& args)
+      : hidden(Device::cuda, args.points * args.network->hidden_width()),
+        embeddings(Device::cuda, args.points * args.network->embedding_width()),
+        gradient(Device::cuda, embeddings.size()),
+        gradients(Device::cuda, args.network->parameter_count()) {}
+};
+
+/// One op of the step, prepared.
+template <class Args>
+Launch prepare_part(std::string_view name, Precision precision, const Args& args) {
+  const Variant<Args>& variant = find<Args>(name, precision);
+  if (const auto reason = variant.why_unsupported(args)) {
+    throw UsageError(fmt::format("cuda: {}/{}: {}", op_name<Args>, name, *reason));
+  }
+  return variant.prepare(args);
+}
+
+template <class T>
+Launch prepare_loss(const Composition& parts, const TrainStepArgs<T>& args,
+                    const Workspace<T>& workspace) {
+  const std::int64_t width = args.network->embedding_width();
+  if (args.pairs.form == PairForm::all) {
+    return prepare_part(parts.all_pairs_loss, precision_of<T>,
+                        AllPairsLossArgs<T>{.points = args.points,
+                                            .width = width,
+                                            .embeddings = workspace.embeddings.data(),
+                                            .coordinate_width = args.pairs.coordinate_width,
+                                            .coordinates = args.pairs.coordinates,
+                                            .loss = args.loss,
+                                            .loss_value = args.loss_value,
+                                            .gradient = workspace.gradient.data()});
+  }
+  return prepare_part(parts.distance_loss, precision_of<T>,
+                      DistanceLossArgs<T>{.points = args.points,
+                                          .width = width,
+                                          .embeddings = workspace.embeddings.data(),
+                                          .pairs = args.pairs,
+                                          .loss = args.loss,
+                                          .loss_value = args.loss_value,
+                                          .gradient = workspace.gradient.data()});
+}
+
+template <class T>
+Launch prepare(const Composition& parts, const TrainStepArgs<T>& args) {
+  const auto workspace = std::make_shared<const Workspace<T>>(args);
+  const Launch forward =
+      prepare_part(parts.forward, precision_of<T>,
+                   PairForwardArgs<T>{.network = args.network,
+                                      .points = args.points,
+                                      .x = args.x,
+                                      .parameters = args.parameters,
+                                      .hidden = workspace->hidden.data(),
+                                      .embeddings = workspace->embeddings.data()});
+  const Launch loss = prepare_loss(parts, args, *workspace);
+  const Launch backward =
+      prepare_part(parts.backward, precision_of<T>,
+                   PairBackwardArgs<T>{.network = args.network,
+                                       .points = args.points,
+                                       .x = args.x,
+                                       .parameters = args.parameters,
+                                       .hidden = workspace->hidden.data(),
+                                       .embeddings = workspace->embeddings.data(),
+                                       .gradient = workspace->gradient.data(),
+                                       .gradients = workspace->gradients.data()});
+  const Launch adam = prepare_part(parts.adam, precision_of<T>,
+                                   AdamArgs<T>{.count = workspace->gradients.size(),
+                                               .gradients = workspace->gradients.data(),
+                                               .parameters = args.parameters,
+                                               .m = args.m,
+                                               .v = args.v,
+                                               .step = args.step,
+                                               .adam = args.adam});
+  return traced(args, parts.name, precision_of<T>,
+                [workspace, forward, loss, backward, adam](Stream stream) {
+                  forward(stream);
+                  loss(stream);
+                  backward(stream);
+                  adam(stream);
+                });
+}
+
+template <class T>
+Variant<TrainStepArgs<T>> variant(const Composition& parts, bool deterministic) {
+  return {.name = std::string(parts.name),
+          .device = Device::cuda,
+          .precision = precision_of<T>,
+          .rung = parts.rung,
+          .why_unsupported = serves_all<TrainStepArgs<T>>,
+          .prepare = [parts](const TrainStepArgs<T>& args) { return prepare(parts, args); },
+          .deterministic = deterministic};
+}
+
+const Register<TrainStepArgs<float>> naive_float32(variant<float>(naive, false));
+const Register<TrainStepArgs<double>> naive_float64(variant<double>(naive, false));
+
+}  // namespace
+}  // namespace siamese::cuda
