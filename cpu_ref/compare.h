@@ -15,12 +15,14 @@ namespace siamese::ref {
 
 /// How far a result may be from the reference. An element passes where
 ///   |got - want| <= relative * (|want| + scale) + slack,
-/// with scale the root mean square of the whole reference, so that elements which nearly cancel are
-/// judged by what they were summed from, and slack [count] what an element may differ by because a
-/// kink of the loss lies within rounding of an input (empty: nothing).
+/// with scale the root mean square of the whole reference, or least_scale where that is more, so
+/// that elements which nearly cancel are judged by what they were summed from, and slack [count]
+/// what an element may differ by because a kink of the loss lies within rounding of an input
+/// (empty: nothing).
 struct Tolerance {
   double relative = 0.0;
-  std::vector<double> slack;
+  std::vector<double> slack = {};
+  double least_scale = 0.0;
 };
 
 /// `factor` times the unit roundoff times the growth of rounding errors over a sum of
@@ -28,7 +30,7 @@ struct Tolerance {
 inline Tolerance tolerance(double unit_roundoff, std::int64_t reduction_length,
                            double factor = 4.0) {
   const double length = static_cast<double>(std::max<std::int64_t>(reduction_length, 1));
-  return {factor * unit_roundoff * std::sqrt(length), {}};
+  return {factor * unit_roundoff * std::sqrt(length)};
 }
 
 /// What a comparison found: whether every element passed, and the element that came nearest to, or
@@ -73,7 +75,8 @@ Comparison compare(std::string what, std::span<const Got> got, std::span<const d
     ++finite;
   }
   const double scale =
-      std::sqrt(sum_of_squares / static_cast<double>(std::max<std::int64_t>(finite, 1)));
+      std::max(tolerance.least_scale,
+               std::sqrt(sum_of_squares / static_cast<double>(std::max<std::int64_t>(finite, 1))));
 
   Comparison result;
   result.what = std::move(what);

@@ -72,20 +72,24 @@ std::vector<ref::Comparison> compare_gradients(const ProblemSpec& spec, const st
     const Layer& layer = spec.network.layers()[l];
     const double relative =
         extra_relative + gradient_tolerance(spec.network, spec.points, l, precision);
-    const auto compare_part = [&](std::string_view part, std::int64_t offset, std::int64_t count) {
+    const auto weights = static_cast<std::size_t>(layer.inputs * layer.outputs);
+    const auto compare_part = [&](std::string_view part, std::int64_t offset, std::size_t count,
+                                  double least_scale) {
       const auto begin = static_cast<std::size_t>(offset);
-      const auto size = static_cast<std::size_t>(count);
-      ref::Tolerance tolerance{relative, {}};
+      ref::Tolerance tolerance{.relative = relative, .least_scale = least_scale};
       if (!slack.empty()) {
-        const std::span<const double> part_slack = std::span(slack).subspan(begin, size);
+        const std::span<const double> part_slack = std::span(slack).subspan(begin, count);
         tolerance.slack.assign(part_slack.begin(), part_slack.end());
       }
-      comparisons.push_back(ref::compare<T>(fmt::format("gradient of {} {}", part, l + 1),
-                                            std::span(got).subspan(begin, size),
-                                            std::span(want).subspan(begin, size), tolerance));
+      comparisons.push_back(ref::compare<T>(fmt::format("gradients of {} {}", part, l + 1),
+                                            std::span(got).subspan(begin, count),
+                                            std::span(want).subspan(begin, count), tolerance));
     };
-    compare_part("weights", layer.weights_offset, layer.inputs * layer.outputs);
-    compare_part("bias", layer.bias_offset, layer.outputs);
+    compare_part("weights", layer.weights_offset, weights, 0.0);
+    // Those of a bias may cancel to nothing; the weights' tell what size they were summed from.
+    compare_part("bias", layer.bias_offset, static_cast<std::size_t>(layer.outputs),
+                 root_mean_square(std::span(want).subspan(
+                     static_cast<std::size_t>(layer.weights_offset), weights)));
   }
   return comparisons;
 }

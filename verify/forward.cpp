@@ -72,7 +72,7 @@ std::vector<ref::Comparison> Trial<PairForwardArgs<T>>::compare(Precision precis
     const std::span<const T> got = last ? std::span<const T>(embeddings) : rest.first(want.size());
     comparisons.push_back(
         ref::compare<T>(last ? "embeddings" : fmt::format("hidden layer {}", l + 1), got, want,
-                        {forward_tolerance(network, l, precision), {}}));
+                        {forward_tolerance(network, l, precision)}));
     if (!last) rest = rest.subspan(want.size());
   }
   return comparisons;

@@ -51,7 +51,9 @@ LossProblem::LossProblem(const ProblemSpec& spec_) : spec(spec_) {
       width);
   given = draw_pair_targets(spec, embeddings);
   want = reference_loss(spec, embeddings, given);
-  slack = kink_slack(spec, embeddings, given, unit_roundoff(Precision::float32));
+  const double rounding = unit_roundoff(Precision::float32);
+  slack = kink_slack(spec, embeddings, given, rounding);
+  conditioning = measure_conditioning(spec, embeddings, given, want, slack, rounding);
 }
 
 std::int64_t loss_reduction_length(const ProblemSpec& spec, const PairTargets& given) {
@@ -61,6 +63,11 @@ std::int64_t loss_reduction_length(const ProblemSpec& spec, const PairTargets& g
   for (const PointIndex i : given.list.first) ++degree[static_cast<std::size_t>(i)];
   for (const PointIndex j : given.list.second) ++degree[static_cast<std::size_t>(j)];
   return width + (degree.empty() ? 0 : *std::ranges::max_element(degree));
+}
+
+double loss_value_tolerance(const ProblemSpec& spec, Precision precision) {
+  return ref::tolerance(unit_roundoff(precision), spec.network.embedding_width()).relative +
+         ref::tolerance(unit_roundoff(Precision::float64), spec.pairs).relative;
 }
 
 template <>
@@ -102,16 +109,21 @@ void LossTrial<Args, T>::reset() {
 
 template <class Args, class T>
 std::vector<ref::Comparison> LossTrial<Args, T>::compare(Precision precision) const {
+  const double roundoff = unit_roundoff(precision);
+  const double amplification = 10.0 * roundoff / unit_roundoff(Precision::float32);
   const std::vector<double> value = loss_value_.copy_out();
+  const ref::Tolerance value_tolerance{
+      amplification * problem_.conditioning.value + loss_value_tolerance(problem_.spec, precision),
+      {}};
   const std::vector<T> gradient = gradient_.copy_out();
-  ref::Tolerance tolerance = ref::tolerance(unit_roundoff(precision),
-                                            loss_reduction_length(problem_.spec, problem_.given));
-  const ref::Comparison value_comparison = ref::compare<double>(
-      "loss", value, std::span<const double>(&problem_.want.value, 1), tolerance);
+  ref::Tolerance gradient_tolerance =
+      ref::tolerance(roundoff, loss_reduction_length(problem_.spec, problem_.given));
+  gradient_tolerance.relative += amplification * problem_.conditioning.gradient;
   const std::span<const double> slack = elements(problem_.slack);
-  tolerance.slack.assign(slack.begin(), slack.end());
-  return {value_comparison, ref::compare<T>("gradient of the embeddings", gradient,
-                                            elements(problem_.want.gradient), tolerance)};
+  gradient_tolerance.slack.assign(slack.begin(), slack.end());
+  return {ref::compare<double>("loss", value, std::span(&problem_.want.value, 1), value_tolerance),
+          ref::compare<T>("gradient of the embeddings", gradient, elements(problem_.want.gradient),
+                          gradient_tolerance)};
 }
 
 template class LossTrial<DistanceLossArgs<float>, float>;

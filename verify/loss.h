@@ -15,11 +15,17 @@ struct LossProblem {
   ref::RowMatrix<double> embeddings;  // E [n, d]
   PairTargets given;
   ref::LossValue<double> want;
-  ref::RowMatrix<double> slack;  // of the gradient, for float32's rounding: see kink_slack
+  // Both for float32's rounding of the embeddings.
+  ref::RowMatrix<double> slack;
+  Conditioning conditioning;
 };
 
 /// The longest sum behind an element of G: the width, and the most pairs that one point is in.
 std::int64_t loss_reduction_length(const ProblemSpec& spec, const PairTargets& given);
+
+/// The relative error that a loss value may have: the distances' of their widths, and the mean's,
+/// which is taken in float64.
+double loss_value_tolerance(const ProblemSpec& spec, Precision precision);
 
 /// What both loss ops have in a trial; Args is DistanceLossArgs<T> or AllPairsLossArgs<T>.
 template <class Args, class T>

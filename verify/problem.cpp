@@ -261,4 +261,33 @@ ref::RowMatrix<double> kink_slack(const ProblemSpec& spec, const ref::RowMatrix<
   return slack;
 }
 
+double root_mean_square(std::span<const double> values) {
+  double sum = 0.0;
+  for (const double v : values) sum += v * v;
+  return std::sqrt(sum / static_cast<double>(std::max<std::size_t>(values.size(), 1)));
+}
+
+Conditioning measure_conditioning(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
+                                  const PairTargets& given, const ref::LossValue<double>& loss,
+                                  const ref::RowMatrix<double>& slack, double error) {
+  Random random(spec.seed);
+  const ref::RowMatrix<double> moved_embeddings = embeddings.unaryExpr(
+      [&](double e) { return e * (1.0 + (random.below(2) == 0 ? -error : error)); });
+  const ref::LossValue<double> moved = reference_loss(spec, moved_embeddings, given);
+
+  Conditioning conditioning{0.0, 0.0};
+  if (loss.value != 0.0) {
+    conditioning.value = std::abs(moved.value - loss.value) / std::abs(loss.value);
+  }
+  const double scale =
+      root_mean_square({loss.gradient.data(), static_cast<std::size_t>(loss.gradient.size())});
+  for (Eigen::Index k = 0; k < slack.size(); ++k) {
+    const double at = loss.gradient.data()[k];
+    const double difference = std::abs(moved.gradient.data()[k] - at);
+    if (slack.data()[k] > 0.0 || difference == 0.0) continue;
+    conditioning.gradient = std::max(conditioning.gradient, difference / (std::abs(at) + scale));
+  }
+  return conditioning;
+}
+
 }  // namespace siamese::verify

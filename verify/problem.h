@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ std::string shape_name(const ProblemSpec& spec);
 
 /// The unit roundoff of the products of a precision.
 double unit_roundoff(Precision precision);
+
+double root_mean_square(std::span<const double> values);
 
 // Random inputs, float32 values that float64 variants read unchanged. They are drawn so that no
 // kink of the network or the loss lies within float32's rounding of an input wherever that can be
@@ -73,5 +76,19 @@ ref::RowMatrix<double> kink_slack(const ProblemSpec& spec, const ref::RowMatrix<
 ref::LossValue<double> reference_loss(const ProblemSpec& spec,
                                       const ref::RowMatrix<double>& embeddings,
                                       const PairTargets& given);
+
+/// How far a loss and its gradient move, relative to their size, when every embedding moves up or
+/// down by a relative `error`: what a result may be off by that is right but for its inputs' last
+/// bits. (D - t loses digits where the two are close, as does the cosine distance of near
+/// parallels.)
+struct Conditioning {
+  double value;
+  double gradient;  ///< of the worst element, relative to it and the root mean square of all
+};
+
+/// Measured with the reference; elements with slack are left out, for they have it for their kinks.
+Conditioning measure_conditioning(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
+                                  const PairTargets& given, const ref::LossValue<double>& loss,
+                                  const ref::RowMatrix<double>& slack, double error);
 
 }  // namespace siamese::verify

@@ -24,10 +24,9 @@ struct TrainStepProblem {
   std::vector<double> want_parameters;
   ref::AdamState<double> want_state;
 
-  /// How much the gradient moves, relative to its size, when float32's errors of the forward pass
-  /// move the embeddings.
-  double conditioning;
-  /// What kinks of the loss may add to that: flat as the parameters.
+  Conditioning conditioning;  ///< for float32's errors of the forward pass
+
+  /// How far kinks of the loss may move the gradients: flat as the parameters.
   std::vector<double> slack;
 };
 

@@ -141,6 +141,13 @@ TEST(Compare, SlackServesItsElementAlone) {
   EXPECT_FALSE(compare<float>("slack", std::vector<float>{1.4F, 1.0F, 1.0F}, want, slack).ok);
 }
 
+TEST(Compare, LeastScaleServesSumsThatCancel) {
+  const std::vector<double> want{1e-18, -1e-18};
+  const std::vector<float> got{3e-18F, 0.0F};
+  EXPECT_FALSE(compare<float>("cancelled", got, want, {1e-6}).ok);
+  EXPECT_TRUE(compare<float>("cancelled", got, want, {.relative = 1e-6, .least_scale = 1.0}).ok);
+}
+
 TEST(Compare, CountsThatDifferAreAnError) {
   EXPECT_THROW(compare<float>("count", std::vector<float>(3), std::vector<double>(4), Tolerance{}),
                UsageError);

@@ -26,7 +26,7 @@ std::vector<double> numbers(const json& array) { return array.get<std::vector<do
 
 // Both sides compute in float64 and round apart.
 void expect_same(const char* what, std::span<const double> got, std::span<const double> want) {
-  const Comparison comparison = compare<double>(what, got, want, {1e-13, {}});
+  const Comparison comparison = compare<double>(what, got, want, {1e-13});
   EXPECT_TRUE(comparison.ok) << comparison.describe();
 }
 

@@ -1,0 +1,190 @@
+// The checks of verify/ on planted bugs: a right kernel, given wrong arguments or followed by a
+// wrong write, does what a wrong kernel would do, and must be found out.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+
+#include "kernels/variant.h"
+#include "model/parameters.h"
+#include "verify/adam.h"
+#include "verify/backward.h"
+#include "verify/forward.h"
+#include "verify/loss.h"
+#include "verify/train.h"
+
+namespace siamese {
+namespace {
+
+using verify::ProblemSpec;
+using verify::Trial;
+
+// Runs the first CPU variant of an op with `before` done to its arguments and `after` done to what
+// it left (CPU memory, so args point to it), and tells whether every comparison passed.
+template <class Args>
+bool passes(const ProblemSpec& spec, const std::function<void(Args&)>& before = {},
+            const std::function<void(const Args&)>& after = {}) {
+  const typename Trial<Args>::Problem problem(spec);
+  Trial<Args> trial(problem, Device::cpu);
+  trial.reset();
+  Args args = trial.args();
+  if (before) before(args);
+  variants<Args>().front().prepare(args)(Stream{});
+  if (after) after(trial.args());
+  const std::vector<ref::Comparison> comparisons = trial.compare(Precision::float32);
+  return std::ranges::all_of(comparisons, [](const auto& c) { return c.ok; });
+}
+
+using Forward = PairForwardArgs<float>;
+const ProblemSpec points = ProblemSpec::indexed(130, 0);
+
+TEST(PlantedForward, RightOnePasses) { EXPECT_TRUE(passes<Forward>(points)); }
+
+TEST(PlantedForward, DroppedTailRow) {
+  EXPECT_FALSE(passes<Forward>(points, [](Forward& args) { --args.points; }));
+}
+
+TEST(PlantedForward, ForgottenBias) {
+  std::vector<float> without;
+  EXPECT_FALSE(passes<Forward>(points, [&](Forward& args) {
+    without.assign(args.parameters, args.parameters + args.network->parameter_count());
+    const Layer& layer = args.network->layers()[1];
+    std::fill_n(view(layer, without.data()).bias, layer.outputs, 0.0F);
+    args.parameters = without.data();
+  }));
+}
+
+TEST(PlantedForward, WrongActivation) {
+  const Network other = Network::parse("11-200relu-200relu-10tanh");
+  EXPECT_FALSE(passes<Forward>(points, [&](Forward& args) { args.network = &other; }));
+}
+
+TEST(PlantedForward, OneHiddenElement) {
+  EXPECT_FALSE(passes<Forward>(points, {}, [](const Forward& args) { args.hidden[777] += 1e-4F; }));
+}
+
+TEST(PlantedForward, SwappedElements) {
+  EXPECT_FALSE(passes<Forward>(
+      points, {}, [](const Forward& args) { std::swap(args.embeddings[3], args.embeddings[4]); }));
+}
+
+using Distances = DistanceLossArgs<float>;
+const ProblemSpec pairs = ProblemSpec::indexed(41, 435);
+
+TEST(PlantedDistanceLoss, RightOnePasses) { EXPECT_TRUE(passes<Distances>(pairs)); }
+
+TEST(PlantedDistanceLoss, DroppedPair) {
+  EXPECT_FALSE(passes<Distances>(pairs, [](Distances& args) { --args.pairs.count; }));
+}
+
+TEST(PlantedDistanceLoss, SwappedSign) {
+  EXPECT_FALSE(passes<Distances>(pairs, {}, [](const Distances& args) {
+    for (int k = 0; k < 410; ++k) args.gradient[k] = -args.gradient[k];
+  }));
+}
+
+TEST(PlantedDistanceLoss, TargetsOfOtherPairs) {
+  EXPECT_FALSE(passes<Distances>(pairs, [](Distances& args) {
+    ++args.pairs.targets;
+    --args.pairs.count;
+  }));
+}
+
+TEST(PlantedDistanceLoss, SumInPlaceOfMean) {
+  EXPECT_FALSE(
+      passes<Distances>(pairs, {}, [](const Distances& args) { *args.loss_value *= 435.0; }));
+}
+
+using AllPairs = AllPairsLossArgs<float>;
+const ProblemSpec all = ProblemSpec::all_pairs(65);
+
+TEST(PlantedAllPairsLoss, RightOnePasses) { EXPECT_TRUE(passes<AllPairs>(all)); }
+
+TEST(PlantedAllPairsLoss, LastPointLeftOut) {
+  EXPECT_FALSE(passes<AllPairs>(all, [](AllPairs& args) { --args.points; }));
+}
+
+TEST(PlantedAllPairsLoss, UnwrittenRow) {
+  EXPECT_FALSE(passes<AllPairs>(all, {}, [](const AllPairs& args) {
+    std::fill_n(args.gradient + 640, 10, std::numeric_limits<float>::quiet_NaN());
+  }));
+}
+
+TEST(PlantedAllPairsLoss, EachPairCountedTwice) {
+  EXPECT_FALSE(passes<AllPairs>(all, {}, [](const AllPairs& args) {
+    for (int k = 0; k < 650; ++k) args.gradient[k] *= 2.0F;
+  }));
+}
+
+using Backward = PairBackwardArgs<float>;
+
+TEST(PlantedBackward, RightOnePasses) { EXPECT_TRUE(passes<Backward>(points)); }
+
+TEST(PlantedBackward, DroppedTailRow) {
+  EXPECT_FALSE(passes<Backward>(points, [](Backward& args) { --args.points; }));
+}
+
+TEST(PlantedBackward, DroppedTailRowOfManyPoints) {
+  EXPECT_FALSE(
+      passes<Backward>(ProblemSpec::indexed(20000, 0), [](Backward& args) { --args.points; }));
+}
+
+TEST(PlantedBackward, ForgottenBiasGradient) {
+  EXPECT_FALSE(passes<Backward>(points, {}, [](const Backward& args) {
+    const Layer& layer = args.network->layers()[0];
+    std::fill_n(view(layer, args.gradients).bias, layer.outputs, 0.0F);
+  }));
+}
+
+TEST(PlantedBackward, ForgottenActivationDerivative) {
+  const Network other = Network::parse("11-200relu-200linear-10sigmoid");
+  EXPECT_FALSE(passes<Backward>(points, [&](Backward& args) { args.network = &other; }));
+}
+
+using Update = AdamArgs<float>;
+const ProblemSpec update = ProblemSpec::dense(0);
+
+TEST(PlantedAdam, RightOnePasses) { EXPECT_TRUE(passes<Update>(update)); }
+
+TEST(PlantedAdam, StepNotCounted) {
+  EXPECT_FALSE(passes<Update>(update, {}, [](const Update& args) { --*args.step; }));
+}
+
+TEST(PlantedAdam, BiasCorrectionOfAnotherStep) {
+  EXPECT_FALSE(passes<Update>(
+      update, [](Update& args) { ++*args.step; }, [](const Update& args) { --*args.step; }));
+}
+
+TEST(PlantedAdam, LastElementLeftOut) {
+  EXPECT_FALSE(passes<Update>(update, [](Update& args) { --args.count; }));
+}
+
+TEST(PlantedAdam, OtherBeta) {
+  EXPECT_FALSE(passes<Update>(update, [](Update& args) { args.adam.beta2 = 0.99; }));
+}
+
+using Step = TrainStepArgs<float>;
+
+TEST(PlantedTrainStep, RightOnePasses) { EXPECT_TRUE(passes<Step>(pairs)); }
+
+TEST(PlantedTrainStep, DroppedPair) {
+  EXPECT_FALSE(passes<Step>(pairs, [](Step& args) { --args.pairs.count; }));
+}
+
+TEST(PlantedTrainStep, DroppedPairOfMany) {
+  EXPECT_FALSE(
+      passes<Step>(ProblemSpec::indexed(200, 5000), [](Step& args) { --args.pairs.count; }));
+}
+
+TEST(PlantedTrainStep, OtherLearningRate) {
+  EXPECT_FALSE(passes<Step>(pairs, [](Step& args) { args.adam.learning_rate *= 1.01; }));
+}
+
+TEST(PlantedTrainStep, OtherDistance) {
+  EXPECT_FALSE(passes<Step>(pairs, [](Step& args) { args.loss.distance = Distance::sqeuclidean; }));
+}
+
+}  // namespace
+}  // namespace siamese
