@@ -21,8 +21,14 @@ class Permutation {
   constexpr Permutation(std::int64_t count, Key key)
       : count_(static_cast<std::uint64_t>(count)), half_bits_(1), round_keys_{} {
     while ((std::uint64_t{1} << (2 * half_bits_)) < count_) ++half_bits_;
-    std::uint64_t state = mix(key.seed + 0x9E3779B97F4A7C15U * (key.epoch + 1));
+    std::uint64_t state = mix(seed_after(key.seed, key.epoch + 1));
     for (std::uint64_t& round_key : round_keys_) round_key = state = mix(state + 1);
+  }
+
+  /// The seed whose epoch e is epoch `epochs` + e of `seed`: training goes on with it where it
+  /// stopped after so many epochs.
+  static constexpr std::uint64_t seed_after(std::uint64_t seed, std::uint64_t epochs) {
+    return seed + 0x9E3779B97F4A7C15U * epochs;
   }
 
   /// Where position `i`, 0 <= i < count, is sent.

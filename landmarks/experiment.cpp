@@ -1,0 +1,226 @@
+#include "landmarks/experiment.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include "cpu_ref/forward.h"
+#include "landmarks/geometry.h"
+#include "landmarks/interrupt.h"
+#include "landmarks/progress.h"
+#include "model/csv.h"
+#include "model/error.h"
+#include "model/npy.h"
+#include "model/parameters.h"
+
+namespace siamese::landmarks {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::int64_t train_count(std::int64_t points) { return points - (points + 3) / 4; }
+
+// Refuses sizes whose arrays this machine cannot hold, before it tries to.
+void check_memory(const Options& options, std::int64_t points, std::int64_t dimensions) {
+  const auto n = static_cast<double>(points);
+  const auto k = static_cast<double>(options.landmarks);
+  const auto c = static_cast<double>(dimensions);
+  const auto trained = static_cast<double>(train_count(points));
+  const double coordinates = 8.0 * n * (6.0 * c + 3.0 * k);
+  const double activations = 8.0 * trained * 4.0 * 400.0;
+  const double parameters = 40.0 * 200.0 * (k + c + 200.0);
+  const double pairs = options.all_pairs ? 0.0 : 32.0 * trained * trained / 2.0;
+  const double needed = coordinates + activations + parameters + pairs;
+  const double there = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
+                       static_cast<double>(::sysconf(_SC_PAGE_SIZE));
+  if (needed <= there) return;
+  throw UsageError(fmt::format(
+      "{} points, {} landmarks and {} dimensions need about {:.3g} GB; expected at most the {:.3g} "
+      "GB of this machine's memory{}",
+      points, options.landmarks, dimensions, needed / 1e9, there / 1e9,
+      pairs > needed / 2 ? " (--all-pairs needs no list of pairs)" : ""));
+}
+
+struct ReadPoints {
+  Matrix<double> points;
+  std::vector<std::string> labels;
+};
+
+ReadPoints read_points(const std::filesystem::path& path) {
+  if (path.extension() == ".npy") return {read_npy(path), {}};
+  if (path.extension() == ".csv") {
+    CsvTable table = read_csv(path);
+    return {std::move(table.values), std::move(table.labels)};
+  }
+  throw UsageError(
+      fmt::format("--data '{}'; expected a name that ends in .csv or .npy", path.string()));
+}
+
+double mean_position_error(const Matrix<double>& truth, const Matrix<double>& placed,
+                           const std::vector<std::int64_t>& rows) {
+  double sum = 0;
+  for (const std::int64_t row : rows) sum += point_distance(truth.row(row), placed.row(row));
+  return sum / static_cast<double>(rows.size());
+}
+
+// The error of uniform random coordinates, the mean over so many draws that it hardly depends on
+// them, and fewer where there are many pairs.
+Measures measure_random(const Dataset& data, const Matrix<double>& truth, NumpyRandom& random) {
+  constexpr std::int64_t most_draws = 1000;
+  constexpr std::int64_t most_pairs = 10'000'000;
+  const std::int64_t draws =
+      std::clamp<std::int64_t>(most_pairs / all_pairs_count(truth.rows), 1, most_draws);
+  Measures mean;
+  double correlation = 0;
+  for (std::int64_t draw = 0; draw < draws; ++draw) {
+    Matrix<double> guess(truth.rows, truth.columns);
+    for (double& coordinate : guess.elements) coordinate = random.random_sample();
+    const Measures one = measure(truth, data.unscaled(guess));
+    const auto weight = 1.0 / static_cast<double>(draws);
+    mean.pairs = one.pairs;
+    mean.error_per_point += weight * one.error_per_point;
+    mean.error_per_pair += weight * one.error_per_pair;
+    mean.scale += weight * one.scale;
+    correlation += weight * one.correlation.value_or(0);
+  }
+  mean.correlation = correlation;
+  return mean;
+}
+
+// Trains in calls of about a tenth of a second, between which progress is told and Ctrl-C heard.
+std::vector<double> train(Trainer& trainer, std::int64_t epochs) {
+  constexpr double call_seconds = 0.1;
+  std::vector<double> curve;
+  Progress progress(epochs);
+  std::int64_t call = 1;
+  while (static_cast<std::int64_t>(curve.size()) < epochs) {
+    const std::int64_t done = static_cast<std::int64_t>(curve.size());
+    call = std::min(call, epochs - done);
+    const auto start = Clock::now();
+    const std::vector<double> losses = trainer.train(call);
+    const double seconds = seconds_since(start);
+    for (const double loss : losses) {
+      curve.push_back(loss);
+      if (!std::isfinite(loss)) {
+        throw Failure(
+            fmt::format("training: the loss is {} in epoch {}; expected a finite number "
+                        "(a lower --learning-rate may help)",
+                        loss, curve.size()));
+      }
+    }
+    progress.update(static_cast<std::int64_t>(curve.size()), curve.back());
+    check_interrupt();
+    const double fitting = static_cast<double>(call) * call_seconds / std::max(seconds, 1e-6);
+    call = std::clamp<std::int64_t>(static_cast<std::int64_t>(fitting), 1, 2 * call);
+  }
+  return curve;
+}
+
+// The network's output for every point, computed by the reference, whoever trained it.
+Matrix<double> predict(const TrainingTask& task, const std::vector<double>& parameters,
+                       const Matrix<double>& features) {
+  const auto x = ref::load<double>(features.data(), features.rows, features.columns);
+  const auto embeddings = ref::forward<double>(task.network, parameters, x).back();
+  Matrix<double> predicted(embeddings.rows(), embeddings.cols());
+  std::copy_n(embeddings.data(), embeddings.size(), predicted.data());
+  return predicted;
+}
+
+}  // namespace
+
+Matrix<double> Dataset::unscaled(const Matrix<double>& scaled_points) const {
+  Matrix<double> result = scaled_points;
+  for (std::int64_t r = 0; r < result.rows; ++r) {
+    for (std::int64_t c = 0; c < result.columns; ++c) {
+      result(r, c) = result(r, c) * scaling.scale + scaling.offset[static_cast<std::size_t>(c)];
+    }
+  }
+  return result;
+}
+
+Dataset make_dataset(const Options& options, NumpyRandom& random) {
+  Dataset data;
+  if (options.data.empty()) {
+    check_memory(options, options.points, options.dimensions);
+    data.scaled =
+        uniform_landmark_data(options.points, options.landmarks, options.dimensions, random);
+    data.scaling.offset.assign(static_cast<std::size_t>(options.dimensions), 0.0);
+    data.points = data.scaled.points;
+    return data;
+  }
+  ReadPoints read = read_points(options.data);
+  try {
+    check_memory(options, read.points.rows, read.points.columns);
+    data.points = read.points;
+    data.labels = std::move(read.labels);
+    if (data.points.elements.empty()) throw UsageError("no points; expected at least 5");
+    data.scaling = scale_to_unit(read.points);
+    data.scaled = landmark_data(std::move(read.points), options.landmarks, random);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("--data '{}': {}", options.data, error.what()));
+  }
+  return data;
+}
+
+TrainingTask make_task(const Options& options, const Dataset& data) {
+  TrainingTask task;
+  task.network = seed_network(options.landmarks, data.points.columns);
+  task.parameters = glorot_uniform(task.network, options.init_seed);
+  task.x = select_rows(data.scaled.features, data.scaled.split.train);
+  task.loss = options.loss;
+  task.adam.learning_rate = options.learning_rate;
+  task.shuffle_seed = options.init_seed;
+  task.all_pairs = options.all_pairs;
+
+  const Matrix<double> trained = select_rows(data.scaled.points, data.scaled.split.train);
+  if (task.all_pairs) {
+    task.coordinates = trained;
+    return task;
+  }
+  task.batch = options.batch;
+  task.pairs = all_pairs_list(trained.rows);
+  task.targets = pair_distances(trained, task.pairs);
+  if (options.target == Target::squared_distance) {
+    for (double& target : task.targets) target *= target;
+  }
+  return task;
+}
+
+Results run_experiment(const Options& options, const Dataset& data, NumpyRandom& random) {
+  const TrainingTask task = make_task(options, data);
+  const std::unique_ptr<Trainer> trainer = make_trainer(task, options.variant);
+
+  Results results;
+  results.trained_by = trainer->name();
+  const auto start = Clock::now();
+  results.loss_curve = train(*trainer, options.epochs);
+  results.seconds = seconds_since(start);
+
+  const std::vector<std::int64_t>& test = data.scaled.split.test;
+  results.predicted = data.unscaled(predict(task, trainer->parameters(), data.scaled.features));
+  results.aligned = align(results.predicted, data.points, data.scaled.split.train);
+
+  std::vector<std::int64_t> landmarks(static_cast<std::size_t>(options.landmarks));
+  for (std::size_t k = 0; k < landmarks.size(); ++k) landmarks[k] = static_cast<std::int64_t>(k);
+  const Multilateration located =
+      multilaterate(select_rows(data.scaled.points, landmarks), data.scaled.features);
+  results.multilaterated = data.unscaled(located.points);
+  results.landmark_rank = located.rank;
+
+  const Matrix<double> truth = select_rows(data.points, test);
+  results.network = measure(truth, select_rows(results.predicted, test));
+  results.multilateration = measure(truth, select_rows(results.multilaterated, test));
+  results.random = measure_random(data, truth, random);
+  results.position_error = mean_position_error(data.points, results.aligned, test);
+  return results;
+}
+
+}  // namespace siamese::landmarks

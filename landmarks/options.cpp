@@ -1,0 +1,163 @@
+#include "landmarks/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+#include "model/error.h"
+
+namespace siamese::landmarks {
+namespace {
+
+constexpr std::string_view as_written = "as_written";
+constexpr std::int64_t default_epochs = 100;
+constexpr std::int64_t default_all_pairs_steps = 4000;
+constexpr double default_learning_rate = 1e-3;
+
+constexpr const char* description =
+    "Learns coordinates from distances to landmarks with a Siamese network, and compares the "
+    "distances between points that it has not seen with those of random coordinates and of "
+    "multilateration. Without options it repeats the experiment that the project started from, "
+    "with its data, network and training.";
+
+/// The options as they are typed, before names and ranges are checked.
+struct Typed {
+  std::string loss{as_written};
+  std::string target{"distance"};
+  std::int64_t seed = 0;
+  std::int64_t init_seed = 0;
+};
+
+void check_range(std::string_view option, std::int64_t value, std::int64_t least,
+                 std::int64_t greatest) {
+  if (value >= least && value <= greatest) return;
+  throw UsageError(fmt::format("{} {}; expected {} to {}", option, value, least, greatest));
+}
+
+std::optional<Loss> checked_loss(const std::string& text) {
+  if (text == as_written) return std::nullopt;
+  try {
+    const Loss loss = parse_loss(text);
+    if (loss.criterion == Criterion::contrastive) {
+      throw UsageError(
+          fmt::format("loss '{}': it marks pairs as similar or not, and these have "
+                      "distances; expected absolute, squared or huber",
+                      text));
+    }
+    return loss;
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("--loss: {}; or {}", error.what(), as_written));
+  }
+}
+
+Target checked_target(const std::string& text) {
+  for (const Target target : {Target::distance, Target::squared_distance}) {
+    if (text == name(target)) return target;
+  }
+  throw UsageError(fmt::format("--target '{}'; expected distance or squared_distance", text));
+}
+
+void check(const Options& options) {
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  check_range("--points", options.points, 5, most);
+  check_range("--landmarks", options.landmarks, 1, most);
+  if (options.data.empty() && options.landmarks > options.points) {
+    throw UsageError(
+        fmt::format("--landmarks {}; expected at most the {} of --points, for they "
+                    "are among them",
+                    options.landmarks, options.points));
+  }
+  check_range("--dim", options.dimensions, 1, most);
+  check_range("--epochs", options.epochs, 1, most / 100);
+  check_range("--batch", options.batch, 1, most);
+  if (!std::isfinite(options.learning_rate) || options.learning_rate <= 0) {
+    throw UsageError(
+        fmt::format("--learning-rate {}; expected a positive number", options.learning_rate));
+  }
+  if (options.all_pairs && !options.loss) {
+    throw UsageError(
+        fmt::format("--all-pairs with --loss {}; expected another loss, for that one "
+                    "goes through batches of a list of pairs",
+                    as_written));
+  }
+  if (options.all_pairs && options.target != Target::distance) {
+    throw UsageError(
+        fmt::format("--all-pairs with --target {}; expected distance, which is what "
+                    "it computes on the fly",
+                    name(options.target)));
+  }
+}
+
+// CLI11's messages may have several lines; the first says it.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+}  // namespace
+
+std::string_view name(Target target) {
+  return target == Target::distance ? "distance" : "squared_distance";
+}
+
+std::optional<Options> parse_options(int argc, const char* const* argv) {
+  Options options;
+  Typed typed;
+  CLI::App app{description, "siamese_landmarks"};
+  app.set_version_flag("--version", "siamese_landmarks " SIAMESE_VERSION);
+  app.add_option("--loss", typed.loss,
+                 "as_written (the original script's, with its slip), or DISTANCE[/CRITERION"
+                 "[:CONSTANT]]: sqeuclidean, euclidean, manhattan, cosine / absolute, squared, "
+                 "huber:DELTA [as_written; with --all-pairs euclidean]");
+  app.add_option("--target", typed.target,
+                 "what a pair's distance is compared with: distance or squared_distance "
+                 "[distance]");
+  auto* const points =
+      app.add_option("--points", options.points, "points in all, landmarks among them [41]");
+  app.add_option("--landmarks", options.landmarks, "the first so many points are landmarks [11]");
+  auto* const dim = app.add_option("--dim", options.dimensions, "dimensions of the points [10]");
+  auto* const data =
+      app.add_option("--data", options.data,
+                     "CSV or NPY file of your own points, one a row, instead of drawn ones; a "
+                     "first column of text names them");
+  app.add_option("--unit", options.unit, "unit of the coordinates, to show with results");
+  app.add_option("--seed", typed.seed, "of points, split and random coordinates [0]");
+  app.add_option("--init-seed", typed.init_seed, "of the network's weights and the batches [0]");
+  auto* const epochs = app.add_option("--epochs", options.epochs,
+                                      "passes over the pairs [100; with --all-pairs 4000 steps]");
+  auto* const batch = app.add_option("--batch", options.batch, "pairs a step [128]");
+  app.add_flag("--all-pairs", options.all_pairs,
+               "every step takes all pairs of the training points, instead of a batch of them");
+  app.add_option("--learning-rate", options.learning_rate, "Adam's [0.001]")
+      ->default_val(default_learning_rate);
+  app.add_option("--variant", options.variant,
+                 "which kernel trains: a name of the registry, or reference [the best]");
+  app.add_option("--out", options.out,
+                 "folder for data, loss, predictions, summary.json and pictures [nothing is "
+                 "written]");
+  data->excludes(points)->excludes(dim);
+  batch->excludes("--all-pairs");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    app.exit(success);
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(first_line(error.what()) + "; --help lists the options");
+  }
+
+  if (options.all_pairs && app.count("--loss") == 0) typed.loss = name(Distance::euclidean);
+  options.loss = checked_loss(typed.loss);
+  options.target = checked_target(typed.target);
+  check_range("--seed", typed.seed, 0, std::numeric_limits<std::uint32_t>::max());
+  check_range("--init-seed", typed.init_seed, 0, std::numeric_limits<std::int64_t>::max());
+  options.seed = static_cast<std::uint32_t>(typed.seed);
+  options.init_seed = static_cast<std::uint64_t>(typed.init_seed);
+  if (epochs->count() == 0) {
+    options.epochs = options.all_pairs ? default_all_pairs_steps : default_epochs;
+  }
+  check(options);
+  return options;
+}
+
+}  // namespace siamese::landmarks

@@ -1,0 +1,69 @@
+#include "landmarks/output_folder.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <system_error>
+
+#include "model/error.h"
+#include "model/file.h"
+
+namespace siamese::landmarks {
+namespace fs = std::filesystem;
+namespace {
+
+Failure failure(const fs::path& path, const std::error_code& error) {
+  return Failure(fmt::format("cannot write folder '{}': {}", path.string(), error.message()));
+}
+
+// The folders on the way to `path` that are not there, the inner first.
+std::vector<fs::path> missing_folders(fs::path path) {
+  std::vector<fs::path> missing;
+  std::error_code ignored;
+  while (!path.empty() && !fs::exists(path, ignored)) {
+    missing.push_back(path);
+    path = path.parent_path();
+  }
+  return missing;
+}
+
+void remove_empty(const std::vector<fs::path>& folders) {
+  std::error_code ignored;
+  for (const fs::path& folder : folders) fs::remove(folder, ignored);
+}
+
+}  // namespace
+
+OutputFolder::OutputFolder(const fs::path& path)
+    : path_(path),
+      staging_(path / fmt::format(".writing-{}", ::getpid())),
+      made_(missing_folders(path)) {
+  std::error_code error;
+  fs::create_directories(staging_, error);
+  if (error) {
+    remove_empty(made_);
+    throw failure(path_, error);
+  }
+}
+
+OutputFolder::~OutputFolder() {
+  std::error_code ignored;
+  fs::remove_all(staging_, ignored);
+  if (!committed_) remove_empty(made_);
+}
+
+void OutputFolder::write(const std::string& name, std::string_view content) {
+  write_file(staging_ / name, content);
+  names_.push_back(name);
+}
+
+void OutputFolder::commit() {
+  std::error_code error;
+  for (const std::string& name : names_) {
+    fs::rename(staging_ / name, path_ / name, error);
+    if (error) throw failure(path_ / name, error);
+  }
+  committed_ = true;
+}
+
+}  // namespace siamese::landmarks

@@ -1,0 +1,68 @@
+#include "landmarks/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace siamese::landmarks {
+namespace {
+
+std::string in_unit(const Options& options) {
+  return options.unit.empty() ? "" : fmt::format(", in {}", options.unit);
+}
+
+std::string row(std::string_view name, const Measures& measures) {
+  return fmt::format("{:<20} {:>18.4f} {:>16.4f} {:>13}\n", name, measures.error_per_point,
+                     measures.error_per_pair,
+                     measures.correlation ? fmt::format("{:.3f}", *measures.correlation) : "none");
+}
+
+}  // namespace
+
+std::string describe_task(const Options& options, const Dataset& data) {
+  const Split& split = data.scaled.split;
+  const auto trained = static_cast<std::int64_t>(split.train.size());
+  std::string text = fmt::format(
+      "data      {}: {} points in {} dimensions, the first {} of them landmarks; {} train, {} "
+      "test\n",
+      options.data.empty() ? fmt::format("drawn, seed {}", options.seed) : options.data,
+      data.points.rows, data.points.columns, options.landmarks, trained, split.test.size());
+  if (!options.data.empty()) {
+    text += fmt::format(
+        "scale     coordinates were divided by {:.6g} to lie in 0 to 1; distances "
+        "are straight lines{}\n",
+        data.scaling.scale, in_unit(options));
+  }
+  text +=
+      fmt::format("training  loss {} against {}, {} pairs {}, {} {}, learning rate {}\n",
+                  options.loss_name(), name(options.target), all_pairs_count(trained),
+                  options.all_pairs ? "at once" : fmt::format("in batches of {}", options.batch),
+                  options.epochs, options.all_pairs ? "steps" : "epochs", options.learning_rate);
+  return text;
+}
+
+std::string describe_results(const Options& options, const Dataset& data, const Results& results) {
+  std::string text = fmt::format("trained   by {} in {:.2f} s; last loss {:.6f}\n\n",
+                                 results.trained_by, results.seconds, results.loss_curve.back());
+  text += fmt::format("Error of the distances between {} unseen points ({} pairs{}):\n",
+                      data.scaled.split.test.size(), results.network.pairs, in_unit(options));
+  text += fmt::format("{:<20} {:>18} {:>16} {:>13}\n", "", "sum / points", "mean per pair",
+                      "correlation");
+  text += row("network", results.network);
+  text += row("random coordinates", results.random);
+  text += row("multilateration", results.multilateration);
+  text += fmt::format("\nNetwork: {}.\n", describe_relation(results.network));
+  text += fmt::format(
+      "Moved onto the training points without scaling, it places an unseen point "
+      "{:.4f} from where it is, in the mean.\n",
+      results.position_error);
+  if (results.landmark_rank < data.points.columns) {
+    text += fmt::format(
+        "Multilateration is not exact here: the {} landmarks span {} of {} "
+        "dimensions; it takes {} that span all.\n",
+        options.landmarks, results.landmark_rank, data.points.columns, data.points.columns + 1);
+  }
+  return text;
+}
+
+}  // namespace siamese::landmarks
