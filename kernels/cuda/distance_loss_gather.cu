@@ -1,0 +1,210 @@
+// Distance and loss, rung 3: no atomics. A warp takes a point, gathers the pairs that the point is
+// in and writes its row of G [n, d] once; costs leave each block as one partial sum. Everything is
+// added in a fixed order, so equal inputs give equal bits, which neither rung below can promise.
+//
+// The pairs of a point come from a sort of the pairs' 2 m endpoints by point (endpoint_sort.h), new
+// in each launch because a batch's pairs are. Each pair is computed twice, once at either end.
+// Dense pairs need none of it: no point is in two of them, so a group of lanes takes a pair and
+// writes both of its rows.
+
+#include <memory>
+#include <optional>
+
+#include "kernels/cuda/block_sum.cuh"
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/endpoint_sort.h"
+#include "kernels/cuda/index.cuh"
+#include "kernels/cuda/lanes.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/ordered_sum.h"
+#include "kernels/cuda/pair_loss.cuh"
+#include "kernels/cuda/variant_parts.h"
+
+namespace siamese::cuda {
+namespace {
+
+constexpr int threads = 256;
+constexpr int warps = threads / warp_size;
+
+/// D and cost of pair p by a group of lanes; every lane of the warp takes part.
+template <Distance distance, class T>
+struct GroupPair {
+  PointPair pair;
+  const T* a;
+  const T* b;
+  PairDistance<distance, T> d;
+  Cost<T> c;
+
+  __device__ GroupPair(const DistanceLossArgs<T>& args, std::int64_t p, int lane, int lanes)
+      : pair(points_of(args.pairs, p)),
+        a(args.embeddings + pair.first * args.width),
+        b(args.embeddings + pair.second * args.width) {
+    for (std::int64_t k = lane; k < args.width; k += lanes) d.add(a[k], b[k]);
+    d.group_sum(lanes);
+    c = cost(args.loss, d.finish(), args.pairs.targets[p]);
+  }
+};
+
+template <Distance distance, class T>
+__global__ void dense_pairs(const DistanceLossArgs<T> args, int lanes,
+                            double* __restrict__ block_costs) {
+  const std::int64_t count = args.pairs.count;
+  const T mean = static_cast<T>(1.0 / static_cast<double>(count));
+  const int lane = static_cast<int>(threadIdx.x) % lanes;
+  const std::int64_t groups = grid_threads() / lanes;
+  const std::int64_t rounds = (count + groups - 1) / groups;  // the same for all lanes of a warp
+  double cost_sum = 0.0;
+  for (std::int64_t round = 0; round < rounds; ++round) {
+    const std::int64_t p = round * groups + grid_thread() / lanes;
+    const bool exists = p < count;
+    const GroupPair<distance, T> g(args, exists ? p : count - 1, lane, lanes);
+    if (!exists) continue;
+    if (lane == 0) cost_sum += static_cast<double>(g.c.value);
+    const T factor = mean * g.c.derivative;
+    for (std::int64_t k = lane; k < args.width; k += lanes) {
+      args.gradient[g.pair.first * args.width + k] = factor * g.d.by_a(g.a[k], g.b[k]);
+      args.gradient[g.pair.second * args.width + k] = factor * g.d.by_b(g.a[k], g.b[k]);
+    }
+  }
+  const double block_cost = block_sum<threads>(cost_sum);
+  if (threadIdx.x == 0) block_costs[blockIdx.x] = block_cost;
+}
+
+/// The first of `count` ascending points that is not below `point`.
+__device__ std::int64_t lower_bound(const PointIndex* points, std::int64_t count,
+                                    std::int64_t point) {
+  std::int64_t begin = 0;
+  while (count > 0) {
+    const std::int64_t half = count / 2;
+    if (points[begin + half] < point) {
+      begin += half + 1;
+      count -= half + 1;
+    } else {
+      count = half;
+    }
+  }
+  return begin;
+}
+
+template <Distance distance, class T>
+__global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes,
+                             const PointIndex* __restrict__ sorted_points,  // [2 m]
+                             const std::int64_t* __restrict__ endpoints,    // [2 m]
+                             double* __restrict__ block_costs) {
+  extern __shared__ double shared[];  // [threads / lanes][width] of T: a group's share of the row
+  const std::int64_t width = args.width;
+  const std::int64_t count = args.pairs.count;
+  const T mean = count > 0 ? static_cast<T>(1.0 / static_cast<double>(count)) : T(0);
+  const int warp_lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int lane = warp_lane % lanes;
+  const int group = warp_lane / lanes;
+  const int groups = warp_size / lanes;
+  T* const warp_shares = reinterpret_cast<T*>(shared) + threadIdx.x / warp_size * groups * width;
+  T* const share = warp_shares + group * width;
+
+  double cost_sum = 0.0;
+  for (std::int64_t i = grid_thread() / warp_size; i < args.points;
+       i += grid_threads() / warp_size) {
+    for (std::int64_t k = lane; k < width; k += lanes) share[k] = T(0);
+    const std::int64_t begin = lower_bound(sorted_points, 2 * count, i);
+    const std::int64_t end = begin + lower_bound(sorted_points + begin, 2 * count - begin, i + 1);
+    for (std::int64_t first = begin; first < end; first += groups) {
+      const bool exists = first + group < end;
+      const std::int64_t endpoint = endpoints[exists ? first + group : end - 1];
+      const bool is_first = endpoint < count;
+      const GroupPair<distance, T> g(args, is_first ? endpoint : endpoint - count, lane, lanes);
+      if (!exists) continue;
+      if (lane == 0 && is_first) cost_sum += static_cast<double>(g.c.value);
+      if (g.pair.first == g.pair.second) continue;  // both halves of its gradient cancel
+      for (std::int64_t k = lane; k < width; k += lanes) {
+        share[k] +=
+            g.c.derivative * (is_first ? g.d.by_a(g.a[k], g.b[k]) : g.d.by_b(g.a[k], g.b[k]));
+      }
+    }
+    __syncwarp();
+    for (std::int64_t k = warp_lane; k < width; k += warp_size) {
+      T sum = T(0);
+      for (int from = 0; from < groups; ++from) sum += warp_shares[from * width + k];
+      args.gradient[i * width + k] = mean * sum;
+    }
+    __syncwarp();  // before the shares are zeroed for the next point
+  }
+  const double block_cost = block_sum<threads>(cost_sum);
+  if (threadIdx.x == 0) block_costs[blockIdx.x] = block_cost;
+}
+
+template <class T>
+std::int64_t shared_bytes(const DistanceLossArgs<T>& args) {
+  return threads / lanes_for(args.width) * args.width * static_cast<std::int64_t>(sizeof(T));
+}
+
+/// What a launch needs, for its shape.
+struct Plan {
+  int lanes;
+  unsigned blocks;
+  Buffer<double> block_costs;        // [blocks]
+  std::optional<EndpointSort> sort;  // of indexed pairs
+
+  template <class T>
+  explicit Plan(const DistanceLossArgs<T>& args)
+      : lanes(lanes_for(args.width)),
+        blocks(args.pairs.form == PairForm::dense
+                   ? strided_blocks(args.pairs.count, threads / lanes)
+                   : strided_blocks(args.points, warps)),
+        block_costs(Device::cuda, blocks) {
+    if (args.pairs.form == PairForm::indexed) sort.emplace(args.points, args.pairs.count);
+  }
+};
+
+template <class T>
+void launch_distance_loss(const DistanceLossArgs<T>& args, const Plan& plan, cudaStream_t stream) {
+  if (plan.sort) plan.sort->launch(args.pairs.first, args.pairs.second, stream);
+  if (plan.blocks > 0) {
+    with_distance(args.loss.distance, [&](auto distance) {
+      if (plan.sort) {
+        gather_pairs<distance.value, T>
+            <<<plan.blocks, threads, static_cast<std::size_t>(shared_bytes(args)), stream>>>(
+                args, plan.lanes, plan.sort->points(), plan.sort->endpoints(),
+                plan.block_costs.data());
+        SIAMESE_CHECK_LAUNCH("gather_pairs");
+      } else {
+        dense_pairs<distance.value, T>
+            <<<plan.blocks, threads, 0, stream>>>(args, plan.lanes, plan.block_costs.data());
+        SIAMESE_CHECK_LAUNCH("dense_pairs");
+      }
+    });
+  }
+  const double mean = args.pairs.count > 0 ? 1.0 / static_cast<double>(args.pairs.count) : 0.0;
+  launch_ordered_sum(plan.block_costs.data(), plan.blocks, mean, args.loss_value, stream);
+}
+
+template <class T>
+Launch prepare(const DistanceLossArgs<T>& args) {
+  check_counts(args.pairs.form, args.points, args.pairs.count);
+  if (args.pairs.form == PairForm::indexed) {
+    with_distance(args.loss.distance, [&](auto distance) {
+      allow_shared(gather_pairs<distance.value, T>, shared_bytes(args), "distance_loss/gather");
+    });
+  }
+  const auto plan = std::make_shared<const Plan>(args);
+  return traced(args, "gather", precision_of<T>, [args, plan](Stream stream) {
+    launch_distance_loss(args, *plan, cuda_stream(stream));
+  });
+}
+
+template <class T>
+Variant<DistanceLossArgs<T>> variant() {
+  return {.name = "gather",
+          .device = Device::cuda,
+          .precision = precision_of<T>,
+          .rung = 3,
+          .why_unsupported = serves_lists<T>,
+          .prepare = prepare<T>};
+}
+
+const Register<DistanceLossArgs<float>> float32(variant<float>());
+const Register<DistanceLossArgs<double>> float64(variant<double>());
+
+}  // namespace
+}  // namespace siamese::cuda

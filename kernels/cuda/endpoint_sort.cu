@@ -1,0 +1,169 @@
+// A radix sort in three launches a digit: count (each block, how many endpoints of its tile have
+// each digit), scan (where each block's endpoints of each digit begin), scatter (each endpoint to
+// its place). Within a tile each warp has a stretch of its own and takes it in order, 32 endpoints
+// at a time: lanes with equal digits find each other by a match, and a lane's rank among them is
+// its place. No atomics, and endpoints with equal digits keep their order.
+
+#include <bit>
+
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/endpoint_sort.h"
+#include "kernels/cuda/index.cuh"
+#include "kernels/cuda/launch.h"
+
+namespace siamese::cuda {
+namespace {
+
+constexpr int digit_bits = 8;
+constexpr int digits = 1 << digit_bits;
+constexpr int warps = 8;
+constexpr int threads = warps * warp_size;
+constexpr int rounds = 8;  // of 32 endpoints, a warp and tile
+constexpr std::int64_t warp_stretch = rounds * warp_size;
+constexpr std::int64_t tile = warps * warp_stretch;
+static_assert(threads == digits, "a thread sums up each digit");
+
+struct Endpoints {
+  const PointIndex* points;
+  const std::int64_t* endpoints;
+  std::int64_t count;
+  int shift;  // of the digit
+};
+
+/// Calls use(index, digit, peers) for this lane's endpoints of the warp's stretch, in order; peers
+/// are the lanes of the round with the same digit. Lanes past the last endpoint are left out.
+template <class Use>
+__device__ void for_each_endpoint(const Endpoints& in, Use use) {
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  const std::int64_t begin = blockIdx.x * tile + warp * warp_stretch;
+  for (int round = 0; round < rounds; ++round) {
+    const std::int64_t i = begin + round * warp_size + lane;
+    const bool exists = i < in.count;
+    const int digit = exists ? (in.points[i] >> in.shift) & (digits - 1) : digits;
+    const unsigned peers = __match_any_sync(full_warp, digit);
+    if (exists) use(i, digit, peers);
+    __syncwarp();
+  }
+}
+
+/// Counts the digits of each warp's stretch.
+__device__ void count_digits(const Endpoints& in, int (&counts)[warps][digits]) {
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  for (int digit = lane; digit < digits; digit += warp_size) counts[warp][digit] = 0;
+  __syncwarp();
+  for_each_endpoint(in, [&](std::int64_t, int digit, unsigned peers) {
+    if (lane == __ffs(static_cast<int>(peers)) - 1) counts[warp][digit] += __popc(peers);
+  });
+}
+
+__global__ void fill_endpoints(const PointIndex* __restrict__ first,
+                               const PointIndex* __restrict__ second, std::int64_t pairs,
+                               PointIndex* __restrict__ points,
+                               std::int64_t* __restrict__ endpoints) {
+  for (std::int64_t e = grid_thread(); e < 2 * pairs; e += grid_threads()) {
+    points[e] = e < pairs ? first[e] : second[e - pairs];
+    endpoints[e] = e;
+  }
+}
+
+__global__ void count_endpoints(const Endpoints in, std::int64_t* __restrict__ block_counts) {
+  __shared__ int counts[warps][digits];
+  count_digits(in, counts);
+  __syncthreads();
+  std::int64_t sum = 0;
+  for (int warp = 0; warp < warps; ++warp) sum += counts[warp][threadIdx.x];
+  block_counts[threadIdx.x * static_cast<std::int64_t>(gridDim.x) + blockIdx.x] = sum;
+}
+
+/// values[i] = values[0] + .. + values[i - 1], in place, by one block.
+__global__ void exclusive_scan(std::int64_t* values, std::int64_t count) {
+  __shared__ std::int64_t warp_sums[warps];
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  std::int64_t carry = 0;
+  for (std::int64_t begin = 0; begin < count; begin += threads) {
+    const std::int64_t i = begin + threadIdx.x;
+    const std::int64_t value = i < count ? values[i] : 0;
+    std::int64_t sum = value;
+    for (int offset = 1; offset < warp_size; offset *= 2) {
+      const std::int64_t below = __shfl_up_sync(full_warp, sum, offset);
+      if (lane >= offset) sum += below;
+    }
+    if (lane == warp_size - 1) warp_sums[warp] = sum;
+    __syncthreads();
+    std::int64_t before = carry;
+    for (int w = 0; w < warps; ++w) {
+      if (w < warp) before += warp_sums[w];
+      carry += warp_sums[w];
+    }
+    if (i < count) values[i] = before + sum - value;
+    __syncthreads();
+  }
+}
+
+__global__ void scatter_endpoints(const Endpoints in, const std::int64_t* __restrict__ starts,
+                                  PointIndex* __restrict__ points,
+                                  std::int64_t* __restrict__ endpoints) {
+  __shared__ int counts[warps][digits];
+  __shared__ std::int64_t places[warps][digits];  // where a warp's next endpoint of a digit goes
+  count_digits(in, counts);
+  __syncthreads();
+  std::int64_t place = starts[threadIdx.x * static_cast<std::int64_t>(gridDim.x) + blockIdx.x];
+  for (int warp = 0; warp < warps; ++warp) {
+    places[warp][threadIdx.x] = place;
+    place += counts[warp][threadIdx.x];
+  }
+  __syncthreads();
+
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  std::int64_t* const next = places[threadIdx.x / warp_size];
+  for_each_endpoint(in, [&](std::int64_t i, int digit, unsigned peers) {
+    const unsigned below = peers & ((1U << lane) - 1);
+    const std::int64_t to = next[digit] + __popc(below);
+    points[to] = in.points[i];
+    endpoints[to] = in.endpoints[i];
+    __syncwarp(peers);  // all have read next[digit]
+    if (below == 0) next[digit] += __popc(peers);
+  });
+}
+
+/// Digits of the largest index.
+int passes_for(std::int64_t points) {
+  const auto bits = std::bit_width(static_cast<std::uint64_t>(points > 0 ? points - 1 : 0));
+  return static_cast<int>(ceil_div(static_cast<std::int64_t>(bits), digit_bits));
+}
+
+}  // namespace
+
+EndpointSort::EndpointSort(std::int64_t points, std::int64_t pairs)
+    : pairs_(pairs), passes_(passes_for(points)), blocks_(ceil_div(2 * pairs, tile)) {
+  for (int side = 0; side < 2; ++side) {
+    point_[side] = Buffer<PointIndex>(Device::cuda, 2 * pairs);
+    endpoint_[side] = Buffer<std::int64_t>(Device::cuda, 2 * pairs);
+  }
+  starts_ = Buffer<std::int64_t>(Device::cuda, digits * blocks_);
+}
+
+void EndpointSort::launch(const PointIndex* first, const PointIndex* second,
+                          cudaStream_t stream) const {
+  if (pairs_ == 0) return;
+  fill_endpoints<<<strided_blocks(2 * pairs_, threads), threads, 0, stream>>>(
+      first, second, pairs_, point_[0].data(), endpoint_[0].data());
+  SIAMESE_CHECK_LAUNCH("fill_endpoints");
+  const unsigned blocks = tile_blocks(blocks_, "the sort of pairs by their points");
+  for (int pass = 0; pass < passes_; ++pass) {
+    const int from = pass % 2;
+    const Endpoints in{point_[from].data(), endpoint_[from].data(), 2 * pairs_, pass * digit_bits};
+    count_endpoints<<<blocks, threads, 0, stream>>>(in, starts_.data());
+    SIAMESE_CHECK_LAUNCH("count_endpoints");
+    exclusive_scan<<<1, threads, 0, stream>>>(starts_.data(), starts_.size());
+    SIAMESE_CHECK_LAUNCH("exclusive_scan");
+    scatter_endpoints<<<blocks, threads, 0, stream>>>(in, starts_.data(), point_[1 - from].data(),
+                                                      endpoint_[1 - from].data());
+    SIAMESE_CHECK_LAUNCH("scatter_endpoints");
+  }
+}
+
+}  // namespace siamese::cuda
