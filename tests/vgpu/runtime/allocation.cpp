@@ -41,7 +41,12 @@ void release_now(Runtime& runtime, void* pointer, bool host, const char* call) {
   const auto address = reinterpret_cast<Address>(pointer);
   if (runtime.release_queued.contains(address)) refuse_double_free(runtime, address, call);
   const std::optional<Allocation> allocation = runtime.memory.query(address);
-  require(!allocation || (allocation->kind == MemoryKind::host_pinned) == host);
+  if (allocation) {
+    const bool device = allocation->kind == MemoryKind::device ||
+                        (allocation->kind == MemoryKind::managed &&
+                         !runtime.registry.is_managed_variable(allocation->address));
+    require(host ? allocation->kind == MemoryKind::host_pinned : device);
+  }
   runtime.queue.finish_all();
   switch (runtime.memory.release(address)) {
     case ReleaseResult::ok:

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "tests/vgpu/runtime/runtime.h"
 #include "tests/vgpu/runtime/status.h"
@@ -10,9 +11,18 @@
 namespace vgpu {
 namespace {
 
+// The code that the program ends with, once it ends.
+int& exit_code() {
+  static int code = 0;
+  return code;
+}
+
 void report_leaks(Runtime& runtime) {
   for (const Allocation& allocation : runtime.memory.live()) {
-    if (runtime.release_queued.contains(allocation.address)) continue;
+    if (runtime.release_queued.contains(allocation.address) ||
+        runtime.registry.is_managed_variable(allocation.address)) {
+      continue;
+    }
     runtime.reports.add(ReportKind::leak,
                         fmt::format("{} bytes of {} at {:#x} were never freed", allocation.bytes,
                                     allocation.origin, allocation.address));
@@ -23,7 +33,9 @@ void report_leaks(Runtime& runtime) {
   if (Runtime::existing() == nullptr) return;  // a process that has nothing to do with CUDA
   Runtime& runtime = *Runtime::existing();
   const std::lock_guard lock(runtime.mutex);
-  if (runtime.settings.checks.memory && runtime.device_error == cudaSuccess) report_leaks(runtime);
+  // A program that failed ended before it came to free its memory, and a lost device frees nothing.
+  const bool orderly = exit_code() == 0 && runtime.device_error == cudaSuccess;
+  if (runtime.settings.checks.memory && orderly) report_leaks(runtime);
   if (runtime.counters_file.wanted() && !runtime.counters_file.write()) {
     append_status(runtime.settings.status_file, kStatusReport);
   }
@@ -33,4 +45,9 @@ void report_leaks(Runtime& runtime) {
 }
 
 }  // namespace
+
+void watch_exit_code() {
+  on_exit([](int code, void*) { exit_code() = code; }, nullptr);
+}
+
 }  // namespace vgpu

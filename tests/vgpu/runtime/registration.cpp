@@ -74,6 +74,17 @@ const VariableInfo& Registry::variable(Runtime& runtime, const void* host_variab
   return *variable;
 }
 
+bool Registry::is_managed_variable(Address address) const {
+  for (const auto& binary : binaries_) {
+    if (binary->module == nullptr) continue;
+    for (const auto& [pointer, name] : binary->managed_pointers) {
+      const VariableInfo* variable = binary->module->find_variable(name);
+      if (variable != nullptr && variable->address == address) return true;
+    }
+  }
+  return false;
+}
+
 namespace {
 
 RegisteredBinary& binary_of(void** handle) { return *reinterpret_cast<RegisteredBinary*>(handle); }

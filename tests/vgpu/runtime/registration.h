@@ -42,6 +42,8 @@ class Registry {
   CUkern_st& compiled_kernel(Runtime& runtime, const void* function);
   // The variable whose host shadow starts here; fails with cudaErrorInvalidSymbol.
   const VariableInfo& variable(Runtime& runtime, const void* host_variable);
+  // Whether a __managed__ variable starts here: memory that nobody has to free, or may.
+  bool is_managed_variable(Address address) const;
   // Parses a binary's PTX, unless done before, and sets its managed pointers.
   Module& load(Runtime& runtime, RegisteredBinary& binary);
 

@@ -40,6 +40,7 @@ Runtime::Runtime()
       queue(mutex, settings.seed),
       counters_file(settings.counters_file) {
   existing_runtime = this;
+  watch_exit_code();
 }
 
 cudaError_t& last_error() {

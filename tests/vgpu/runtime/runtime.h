@@ -49,6 +49,9 @@ class Runtime {
   Runtime();
 };
 
+// From now on the code that the program exits with is known to what is done at its end.
+void watch_exit_code();
+
 // The calling thread's last error, as cudaGetLastError sees it.
 cudaError_t& last_error();
 
