@@ -243,5 +243,11 @@ int main(int argc, char** argv) {
   register_both<TrainStepArgs>(train_step_specs());
   register_both<FitArgs>(fit_specs());
   testing::UnitTest::GetInstance()->listeners().Append(new SkippedSummary);
-  return RUN_ALL_TESTS();
+  const int code = RUN_ALL_TESTS();
+  if (testing::GTEST_FLAG(list_tests) ||
+      testing::UnitTest::GetInstance()->test_to_run_count() > 0) {
+    return code;
+  }
+  fmt::print("no test matches the filter\n");
+  return 1;
 }
