@@ -10,16 +10,15 @@ namespace vgpu {
 
 std::string_view name(ReportKind kind) {
   constexpr std::string_view names[kReportKinds] = {
-      "out of bounds",     "misaligned access",   "use after free",     "uninitialised read",
-      "shared race",       "race inside a warp",  "global race",        "divergent barrier",
-      "deadlock",          "assertion",           "trap",               "host access",
+      "out of bounds", "misaligned access",  "use after free", "uninitialised read",
+      "shared race",   "race inside a warp", "global race",    "divergent barrier",
+      "deadlock",      "assertion",          "trap",           "host access",
       "leak"};
   return names[static_cast<int>(kind)];
 }
 
 Reports::Reports(std::int64_t limit, Output output)
-    : limit_(limit),
-      output_(output ? std::move(output) : [](std::string_view text) {
+    : limit_(limit), output_(output ? std::move(output) : [](std::string_view text) {
         fmt::print(stderr, "vgpu: {}\n", text);
       }) {}
 

@@ -33,7 +33,7 @@ Counters& Counters::operator+=(const Counters& other) {
 
 std::string_view name(InstructionClass c) {
   constexpr std::string_view names[kInstructionClasses] = {
-      "integer", "floating", "special", "conversion", "move",   "control",    "load_store",
+      "integer", "floating", "special", "conversion", "move",       "control", "load_store",
       "atomic",  "barrier",  "warp",    "matrix",     "async_copy", "other"};
   return names[static_cast<int>(c)];
 }

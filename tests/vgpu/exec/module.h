@@ -3,12 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tests/vgpu/memory/memory.h"
+#include "tests/vgpu/ptx/error.h"
 
 namespace vgpu {
 
@@ -16,12 +16,6 @@ struct Dim3 {
   std::uint32_t x = 1, y = 1, z = 1;
 
   [[nodiscard]] std::uint64_t count() const { return std::uint64_t{x} * y * z; }
-};
-
-// Text that is not PTX, or PTX that cannot be understood: "line 12: expected ';' before 'ret'".
-class PtxError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
 };
 
 struct Parameter {

@@ -29,8 +29,9 @@ bool host_accessible(MemoryKind kind) {
 void* map_or_throw(std::uint64_t bytes, int protection, int flags, int file) {
   void* at = mmap(nullptr, bytes, protection, flags | MAP_NORESERVE, file, 0);
   if (at == MAP_FAILED) {
-    throw std::runtime_error(fmt::format("cannot reserve {} GiB of address space for the device: {}",
-                                         bytes >> 30, std::strerror(errno)));
+    throw std::runtime_error(
+        fmt::format("cannot reserve {} GiB of address space for the device: {}", bytes >> 30,
+                    std::strerror(errno)));
   }
   return at;
 }
@@ -49,6 +50,7 @@ Memory::Memory(std::uint64_t capacity) : capacity_(capacity) {
   shadow_ = static_cast<std::uint8_t*>(
       map_or_throw(kReservedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1));
   next_offset_ = 4 * kWindowBytes;
+  std::memset(shadow_ + idle_offset(), kAddressable | kWritten, 64);
 }
 
 Memory::~Memory() {
@@ -115,7 +117,8 @@ const Allocation* Memory::nearest_below(Address address) const {
 std::optional<Allocation> Memory::query(Address address) const {
   const std::lock_guard lock(mutex_);
   const Allocation* found = nearest_below(address);
-  if (found == nullptr || found->freed || address - found->address >= std::max<std::uint64_t>(found->bytes, 1)) {
+  if (found == nullptr || found->freed ||
+      address - found->address >= std::max<std::uint64_t>(found->bytes, 1)) {
     return std::nullopt;
   }
   return *found;
@@ -161,7 +164,8 @@ std::string Memory::describe_locked(Address address) const {
     return fmt::format("{:#x} is {} bytes into {}", address, address - below->address,
                        words(*below));
   }
-  const std::uint64_t past = below == nullptr ? ~std::uint64_t{0} : address - below->address - below->bytes;
+  const std::uint64_t past =
+      below == nullptr ? ~std::uint64_t{0} : address - below->address - below->bytes;
   const std::uint64_t before = above == nullptr ? ~std::uint64_t{0} : above->address - address;
   if (below == nullptr && above == nullptr) {
     return fmt::format("{:#x}: nothing is allocated", address);
@@ -183,7 +187,8 @@ HostAccess Memory::check(Address address, std::uint64_t bytes) const {
   const Address where = inside && !found->freed ? found->address + found->bytes : address;
   const AccessStatus status =
       inside && found->freed ? AccessStatus::freed : AccessStatus::out_of_bounds;
-  return {status, where, fmt::format("{} bytes at {:#x}: {}", bytes, address, describe_locked(where))};
+  return {status, where,
+          fmt::format("{} bytes at {:#x}: {}", bytes, address, describe_locked(where))};
 }
 
 HostAccess Memory::read(void* to, Address from, std::uint64_t bytes) const {

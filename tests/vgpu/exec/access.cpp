@@ -1,0 +1,438 @@
+#include "tests/vgpu/exec/access.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cstring>
+#include <string>
+
+#include "tests/vgpu/exec/lanes.h"
+#include "tests/vgpu/exec/observe.h"
+
+namespace vgpu {
+namespace {
+
+// Bytes with one shadow byte each. `idle` is the offset of at least 64 bytes that lanes outside the
+// mask are sent to, so that loops need no branch.
+struct Region {
+  std::byte* bytes;
+  std::uint8_t* shadow;
+  std::uint64_t end;
+  std::uint64_t idle;
+};
+
+// Whether each byte of the lanes has the shadow bits of `needs`.
+template <class Word>
+bool shadow_holds(const Region& region, const std::uint64_t* offsets, std::uint32_t words,
+                  std::uint8_t needs) {
+  const Word want = static_cast<Word>(~Word{0} / 0xff) * needs;
+  Word all = want;
+  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+    for (std::uint32_t i = 0; i < words; ++i) {
+      Word word;
+      std::memcpy(&word, region.shadow + offsets[lane] + i * sizeof(Word), sizeof word);
+      all &= word;
+    }
+  }
+  return (all & want) == want;
+}
+
+bool shadow_holds(const Region& region, const std::uint64_t* offsets, std::uint32_t bytes,
+                  std::uint8_t needs) {
+  switch (bytes) {
+    case 1:
+      return shadow_holds<std::uint8_t>(region, offsets, 1, needs);
+    case 2:
+      return shadow_holds<std::uint16_t>(region, offsets, 1, needs);
+    case 4:
+      return shadow_holds<std::uint32_t>(region, offsets, 1, needs);
+    default:
+      return shadow_holds<std::uint64_t>(region, offsets, bytes / 8, needs);
+  }
+}
+
+const char* verb(AccessKind kind) {
+  constexpr const char* words[] = {"load", "store", "atomic operation"};
+  return words[static_cast<int>(kind)];
+}
+
+// Ends the launch: an access that a real device refuses or that hits another object.
+[[noreturn]] void fail(Warp& w, ReportKind kind, FaultKind fault, AccessKind access,
+                       std::uint32_t bytes, const std::string& where, std::uint32_t lane) {
+  const std::string message =
+      fmt::format("{} of {} bytes: {}; {}", verb(access), bytes, where, describe_thread(w, lane));
+  report(w, kind, message);
+  throw Fault{fault, fmt::format("{}: {}", name(kind), message)};
+}
+
+std::string describe_extents(const std::vector<Extent>& extents, std::uint64_t offset) {
+  const Extent* nearest = nullptr;
+  std::uint64_t best = ~std::uint64_t{0};
+  for (const Extent& e : extents) {
+    const std::uint64_t distance = offset < e.offset              ? e.offset - offset
+                                   : offset >= e.offset + e.bytes ? offset - e.offset - e.bytes
+                                                                  : 0;
+    if (distance < best || nearest == nullptr) {
+      best = distance;
+      nearest = &e;
+    }
+  }
+  if (nearest == nullptr) return "nothing is there";
+  if (offset < nearest->offset) {
+    return fmt::format("{} bytes before {} ({} bytes)", best, nearest->name, nearest->bytes);
+  }
+  if (offset >= nearest->offset + nearest->bytes) {
+    return fmt::format("{} bytes past the end of {} ({} bytes)", best, nearest->name,
+                       nearest->bytes);
+  }
+  return fmt::format("{} bytes into {} ({} bytes)", offset - nearest->offset, nearest->name,
+                     nearest->bytes);
+}
+
+std::vector<Extent> shared_extents(const LaunchState& launch) {
+  std::vector<Extent> extents = launch.kernel->shared;
+  if (launch.launch->dynamic_shared_bytes > 0) {
+    extents.push_back({launch.kernel->dynamic_shared_offset, launch.launch->dynamic_shared_bytes,
+                       "dynamic shared memory"});
+  }
+  return extents;
+}
+
+std::string describe_shared(const Warp& w, std::uint64_t offset) {
+  return fmt::format("shared offset {:#x} is {}", offset,
+                     describe_extents(shared_extents(*w.worker->launch), offset));
+}
+
+std::string describe_local(const Warp& w, std::uint64_t offset) {
+  std::vector<Extent> extents;
+  for (const Frame* f = w.frame; f != nullptr; f = f->caller) {
+    for (Extent e : f->function->locals) {
+      e.offset += f->local_base;
+      e.name = fmt::format("{} of {}", e.name, f->function->name);
+      extents.push_back(std::move(e));
+    }
+  }
+  return fmt::format("local offset {:#x} is {}", offset, describe_extents(extents, offset));
+}
+
+enum class RegionKind { global, shared, local };
+
+std::string describe(const Warp& w, RegionKind kind, std::uint64_t offset) {
+  switch (kind) {
+    case RegionKind::global: {
+      const Memory& memory = *w.worker->launch->memory;
+      return memory.describe(memory.base() + offset);
+    }
+    case RegionKind::shared:
+      return describe_shared(w, offset);
+    case RegionKind::local:
+      return describe_local(w, offset);
+  }
+  return {};
+}
+
+// Finds the lane that broke a rule and says so. Reads of bytes never written do not end the launch.
+void explain(Warp& w, const AccessDetail& d, const Region& region, RegionKind kind,
+             const std::uint64_t* offsets, std::uint64_t lane_stride, LaneMask mask,
+             std::uint8_t needs) {
+  for_lanes(mask, [&](std::uint32_t lane) {
+    const std::uint64_t offset = offsets[lane];
+    const std::uint64_t shown = offset - lane * lane_stride;
+    if (offset > region.end - d.bytes) {
+      fail(w, ReportKind::out_of_bounds, FaultKind::illegal_address, d.kind, d.bytes,
+           describe(w, kind, shown), lane);
+    }
+    if (shown % d.alignment != 0) {
+      fail(w, ReportKind::misaligned, FaultKind::misaligned_address, d.kind, d.bytes,
+           fmt::format("the address must be a multiple of {}: {}", d.alignment,
+                       describe(w, kind, shown)),
+           lane);
+    }
+    for (std::uint32_t i = 0; i < d.bytes; ++i) {
+      const std::uint8_t bits = region.shadow[offset + i];
+      if ((needs & Memory::kAddressable) != 0 && (bits & Memory::kAddressable) == 0) {
+        const std::string where = describe(w, kind, shown + i);
+        const bool freed = where.find("into the freed") != std::string::npos;
+        fail(w, freed ? ReportKind::use_after_free : ReportKind::out_of_bounds,
+             FaultKind::illegal_address, d.kind, d.bytes, where, lane);
+      }
+      if ((needs & Memory::kWritten) != 0 && (bits & Memory::kWritten) == 0) {
+        report(w, ReportKind::uninitialised,
+               fmt::format("{} of {} bytes, never written: {}; {}", verb(d.kind), d.bytes,
+                           describe(w, kind, shown + i), describe_thread(w, lane)));
+        return;
+      }
+    }
+  });
+}
+
+// offsets: into the region, idle for lanes outside the mask. lane_stride: what a lane's own part of
+// the region is shifted by.
+void check(Warp& w, const AccessDetail& d, const Region& region, RegionKind kind,
+           const std::uint64_t* offsets, std::uint64_t lane_stride, LaneMask mask, bool outside,
+           Lanes& lanes) {
+  const Worker& worker = *w.worker;
+  const bool store = d.kind == AccessKind::store;
+  const std::uint8_t needs = store ? worker.store_needs : worker.load_needs;
+  if (outside || (needs != 0 && !shadow_holds(region, offsets, d.bytes, needs))) {
+    explain(w, d, region, kind, offsets, lane_stride, mask, needs);
+  }
+  if (d.kind != AccessKind::load && worker.checks.init) {
+    for_lanes(mask, [&](std::uint32_t lane) {
+      std::memset(region.shadow + offsets[lane], Memory::kAddressable | Memory::kWritten, d.bytes);
+    });
+  }
+  for (std::uint32_t lane = 0; lane < kLanes; ++lane) lanes.at[lane] = region.bytes + offsets[lane];
+}
+
+Region global_region(const Warp& w) {
+  const Memory& m = *w.worker->launch->memory;
+  return {m.bytes(), m.shadow(), m.end_offset(), m.idle_offset()};
+}
+
+Region shared_region(Block& block) {
+  return {block.shared.data(), block.shared_shadow.data(), block.shared_end, block.shared_end};
+}
+
+void resolve_global(Warp& w, const AccessDetail& d, const std::uint64_t* addresses, LaneMask mask,
+                    Lanes& lanes) {
+  const Memory& memory = *w.worker->launch->memory;
+  const std::uint64_t base = memory.base();
+  const std::uint64_t idle = memory.idle_offset();
+  const std::uint64_t last = memory.end_offset() - d.bytes;
+  const std::uint64_t low = d.alignment - 1;
+  std::uint64_t offsets[kLanes];
+  std::uint64_t outside = 0;
+  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+    const std::uint64_t offset = ((mask >> lane) & 1) != 0 ? addresses[lane] - base : idle;
+    outside |= static_cast<std::uint64_t>(offset > last ? 1 : 0) | (offset & low);
+    offsets[lane] = offset;
+  }
+  check(w, d, global_region(w), RegionKind::global, offsets, 0, mask, outside != 0, lanes);
+  if (w.worker->observed) observe_global(w, d, offsets, mask);
+}
+
+void resolve_shared_of(Warp& w, Block& owner, const AccessDetail& d, const std::uint64_t* addresses,
+                       LaneMask mask, Lanes& lanes) {
+  const Region region = shared_region(owner);
+  const std::uint64_t last = region.end - d.bytes;
+  const std::uint64_t low = d.alignment - 1;
+  std::uint64_t offsets[kLanes];
+  std::uint64_t outside = 0;
+  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+    const std::uint64_t offset = ((mask >> lane) & 1) != 0 ? addresses[lane] : region.idle;
+    const bool active = ((mask >> lane) & 1) != 0;
+    outside |=
+        static_cast<std::uint64_t>(active && offset > last ? 1 : 0) | (active ? offset & low : 0);
+    offsets[lane] = offset;
+  }
+  check(w, d, region, RegionKind::shared, offsets, 0, mask, outside != 0, lanes);
+  if (w.worker->observed) observe_shared(w, owner, d, offsets, mask);
+}
+
+void resolve_shared(Warp& w, const AccessDetail& d, const std::uint64_t* addresses, LaneMask mask,
+                    Lanes& lanes) {
+  resolve_shared_of(w, *w.block, d, addresses, mask, lanes);
+}
+
+void send_idle(Warp& w, Lanes& lanes) {
+  for (std::byte*& at : lanes.at) at = w.worker->idle;
+}
+
+// Blocks of the cluster, one after the other.
+void resolve_shared_cluster(Warp& w, const AccessDetail& d, const std::uint64_t* addresses,
+                            LaneMask mask, Lanes& lanes) {
+  LaneMask rest = mask;
+  send_idle(w, lanes);
+  while (rest != 0) {
+    const auto first = static_cast<std::uint32_t>(std::countr_zero(rest));
+    const SharedPlace place = shared_place(w, addresses[first]);
+    if (place.block == nullptr) {
+      fail(w, ReportKind::out_of_bounds, FaultKind::illegal_address, d.kind, d.bytes,
+           fmt::format("shared::cluster address {:#x} is in no block of the cluster",
+                       addresses[first]),
+           first);
+    }
+    if (place.block->live_warps == 0) {
+      fail(w, ReportKind::out_of_bounds, FaultKind::illegal_address, d.kind, d.bytes,
+           fmt::format("block {} of the cluster has exited", place.block->cluster_rank), first);
+    }
+    LaneMask same = 0;
+    std::uint64_t offsets[kLanes] = {};
+    for_lanes(rest, [&](std::uint32_t lane) {
+      const SharedPlace other = shared_place(w, addresses[lane]);
+      if (other.block != place.block) return;
+      same |= LaneMask{1} << lane;
+      offsets[lane] = other.offset;
+    });
+    Lanes part;
+    resolve_shared_of(w, *place.block, d, offsets, same, part);
+    for_lanes(same, [&](std::uint32_t lane) { lanes.at[lane] = part.at[lane]; });
+    rest &= ~same;
+  }
+}
+
+void resolve_local(Warp& w, const AccessDetail& d, const std::uint64_t* addresses, LaneMask mask,
+                   Lanes& lanes) {
+  LocalMemory& local = w.local;
+  const std::uint64_t end = std::uint64_t{local.stride} * kLanes;
+  const Region region{local.bytes.data(), local.shadow.data(), end, end};
+  std::uint64_t offsets[kLanes];
+  std::uint64_t outside = 0;
+  LaneMask beyond = 0;
+  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+    const bool active = ((mask >> lane) & 1) != 0;
+    const std::uint64_t offset = addresses[lane];
+    if (active && offset > local.stride - d.bytes) beyond |= LaneMask{1} << lane;
+    outside |= active ? offset & (d.alignment - 1) : 0;
+    offsets[lane] = active ? offset + std::uint64_t{lane} * local.stride : end;
+  }
+  if (beyond != 0) {
+    const auto lane = static_cast<std::uint32_t>(std::countr_zero(beyond));
+    fail(w, ReportKind::out_of_bounds, FaultKind::illegal_address, d.kind, d.bytes,
+         describe_local(w, addresses[lane]), lane);
+  }
+  check(w, d, region, RegionKind::local, offsets, local.stride, mask, outside != 0, lanes);
+  if (w.worker->observed) observe_local(w, d, offsets, mask);
+}
+
+void resolve_param(Warp& w, const AccessDetail& d, const std::uint64_t* addresses, LaneMask mask,
+                   Lanes& lanes) {
+  LaunchState& launch = *w.worker->launch;
+  send_idle(w, lanes);
+  for_lanes(mask, [&](std::uint32_t lane) {
+    const std::uint64_t offset = addresses[lane];
+    const std::uint64_t size = launch.kernel->info.parameter_bytes;
+    if (d.kind != AccessKind::load || offset > size || size - offset < d.bytes) {
+      fail(w, ReportKind::out_of_bounds, FaultKind::illegal_address, d.kind, d.bytes,
+           fmt::format("offset {} of the kernel's {} bytes of parameters", offset, size), lane);
+    }
+    if (offset % d.alignment != 0) {
+      fail(w, ReportKind::misaligned, FaultKind::misaligned_address, d.kind, d.bytes,
+           fmt::format("offset {} of the parameters", offset), lane);
+    }
+    lanes.at[lane] = launch.parameters.data() + offset;
+  });
+}
+
+void resolve_generic(Warp& w, const AccessDetail& d, const std::uint64_t* addresses, LaneMask mask,
+                     Lanes& lanes) {
+  const Memory& memory = *w.worker->launch->memory;
+  const std::uint64_t base = memory.base();
+  LaneMask special = 0;
+  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+    special |= static_cast<LaneMask>(addresses[lane] - base < 3 * Memory::kWindowBytes ? 1 : 0)
+               << lane;
+  }
+  special &= mask;
+  if (special == 0) {
+    resolve_global(w, d, addresses, mask, lanes);
+    return;
+  }
+  send_idle(w, lanes);
+  const auto keep = [&](LaneMask part, const Lanes& found) {
+    for_lanes(part, [&](std::uint32_t lane) { lanes.at[lane] = found.at[lane]; });
+  };
+  Lanes part;
+  if (const LaneMask global = mask & ~special; global != 0) {
+    resolve_global(w, d, addresses, global, part);
+    keep(global, part);
+  }
+  constexpr Resolve by_window[] = {resolve_shared_cluster, resolve_local, resolve_param};
+  for (std::uint64_t window = 0; window < 3; ++window) {
+    LaneMask here = 0;
+    std::uint64_t offsets[kLanes] = {};
+    for_lanes(special, [&](std::uint32_t lane) {
+      const std::uint64_t offset = addresses[lane] - base;
+      if (offset / Memory::kWindowBytes != window) return;
+      here |= LaneMask{1} << lane;
+      offsets[lane] = offset % Memory::kWindowBytes;
+    });
+    if (here == 0) continue;
+    by_window[window](w, d, offsets, here, part);
+    keep(here, part);
+  }
+}
+
+}  // namespace
+
+SharedPlace shared_place(Warp& w, std::uint64_t address) {
+  const std::uint64_t rank = address >> kClusterRankShift;
+  const auto offset = static_cast<std::uint32_t>(address & ((1u << kClusterRankShift) - 1));
+  if (rank == 0) return {w.block, offset};
+  if (rank > w.block->cluster.size()) return {};
+  return {w.block->cluster[rank - 1], offset};
+}
+
+void effective_addresses(Warp& w, std::uint32_t row_offset, std::uint32_t address_bytes,
+                         std::int64_t offset, std::uint64_t* addresses) {
+  if (address_bytes == 8) {
+    const auto* base = row<const std::uint64_t>(w, row_offset);
+    for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+      addresses[lane] = base[lane] + static_cast<std::uint64_t>(offset);
+    }
+  } else {
+    const auto* base = row<const std::uint32_t>(w, row_offset);
+    for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+      addresses[lane] = base[lane] + static_cast<std::uint32_t>(offset);
+    }
+  }
+}
+
+AddressSpace take_space(Builder& b) {
+  if (b.take("global") || b.take("const")) return AddressSpace::global;
+  if (b.take("shared") || b.take("shared::cta")) return AddressSpace::shared;
+  if (b.take("shared::cluster")) return AddressSpace::shared_cluster;
+  if (b.take("local")) return AddressSpace::local;
+  if (b.take("param") || b.take("param::entry")) return AddressSpace::param;
+  return AddressSpace::generic;
+}
+
+Resolve resolver(AddressSpace space) {
+  switch (space) {
+    case AddressSpace::generic:
+      return resolve_generic;
+    case AddressSpace::global:
+      return resolve_global;
+    case AddressSpace::shared:
+      return resolve_shared;
+    case AddressSpace::shared_cluster:
+      return resolve_shared_cluster;
+    case AddressSpace::local:
+      return resolve_local;
+    case AddressSpace::param:
+      return resolve_param;
+  }
+  return nullptr;
+}
+
+void take_cache_hints(Builder& b) {
+  for (const char* hint :
+       {"ca", "cg", "cs", "cv", "lu", "wb", "wt", "nc", "L1::evict_normal", "L1::evict_unchanged",
+        "L1::evict_first", "L1::evict_last", "L1::no_allocate", "L2::64B", "L2::128B", "L2::256B",
+        "L2::evict_last", "L2::evict_normal", "L2::evict_first"}) {
+    b.take(hint);
+  }
+}
+
+std::byte* resolve_range(Warp& w, LaneMask mask, AddressSpace space, std::uint64_t address,
+                         std::uint32_t bytes, AccessKind kind, std::uint32_t alignment) {
+  const auto lane = static_cast<std::uint32_t>(std::countr_zero(mask));
+  std::uint64_t addresses[kLanes] = {};
+  Lanes lanes;
+  AccessDetail d;
+  d.kind = kind;
+  // In pieces that the vector checks know; the last ones byte by byte.
+  std::byte* start = nullptr;
+  for (std::uint32_t at = 0; at < bytes;) {
+    d.bytes = bytes - at >= 16 ? 16 : 1;
+    d.alignment = at == 0 ? alignment : 1;
+    addresses[lane] = address + at;
+    resolver(space)(w, d, addresses, LaneMask{1} << lane, lanes);
+    if (at == 0) start = lanes.at[lane];
+    at += d.bytes;
+  }
+  return start;
+}
+
+}  // namespace vgpu

@@ -1,0 +1,104 @@
+#include "tests/vgpu/exec/observe.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "tests/vgpu/exec/lanes.h"
+#include "tests/vgpu/exec/race.h"
+
+namespace vgpu {
+namespace {
+
+constexpr std::uint64_t kSector = 32;  // bytes
+constexpr std::uint32_t kBanks = 32;
+constexpr std::uint64_t kBankBytes = 4;
+
+// Distinct aligned 32-byte pieces that the lanes touch.
+std::uint64_t sectors(const std::uint64_t* offsets, LaneMask mask, std::uint32_t bytes) {
+  std::array<std::uint64_t, 2 * kLanes> touched{};
+  std::size_t count = 0;
+  for_lanes(mask, [&](std::uint32_t lane) {
+    const std::uint64_t first = offsets[lane] / kSector;
+    const std::uint64_t last = (offsets[lane] + bytes - 1) / kSector;
+    touched[count++] = first;
+    if (last != first) touched[count++] = last;
+  });
+  std::sort(touched.begin(), touched.begin() + static_cast<std::ptrdiff_t>(count));
+  return static_cast<std::uint64_t>(
+      std::unique(touched.begin(), touched.begin() + static_cast<std::ptrdiff_t>(count)) -
+      touched.begin());
+}
+
+void count(Traffic& traffic, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask) {
+  traffic.requests += 1;
+  traffic.bytes += static_cast<std::uint64_t>(std::popcount(mask)) * d.bytes;
+  traffic.sectors += sectors(offsets, mask, d.bytes);
+}
+
+// Passes that a request takes: lanes go in groups of which each moves 128 bytes at most, and in a
+// group different words of one bank follow one another.
+std::uint64_t extra_passes(const std::uint64_t* offsets, LaneMask mask, std::uint32_t bytes) {
+  const std::uint32_t lanes_a_group = std::max(1u, kLanes * 4 / std::max(4u, bytes));
+  std::uint64_t extra = 0;
+  for (std::uint32_t first = 0; first < kLanes; first += lanes_a_group) {
+    std::array<std::array<std::uint64_t, kLanes>, kBanks> words{};
+    std::array<std::uint32_t, kBanks> counts{};
+    std::uint32_t most = 0;
+    for (std::uint32_t lane = first; lane < first + lanes_a_group; ++lane) {
+      if (((mask >> lane) & 1) == 0) continue;
+      for (std::uint64_t at = offsets[lane] / kBankBytes;
+           at <= (offsets[lane] + bytes - 1) / kBankBytes; ++at) {
+        const auto bank = static_cast<std::uint32_t>(at % kBanks);
+        auto& known = words[bank];
+        auto& n = counts[bank];
+        if (std::find(known.begin(), known.begin() + n, at) != known.begin() + n) continue;
+        if (n < kLanes) known[n++] = at;
+        most = std::max(most, n);
+      }
+    }
+    extra += most > 1 ? most - 1 : 0;
+  }
+  return extra;
+}
+
+bool counting(const Warp& w) { return w.worker->launch->options->counters != nullptr; }
+
+}  // namespace
+
+void observe_global(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask) {
+  if (mask == 0) return;
+  Counters& c = w.worker->counters;
+  if (counting(w)) {
+    Traffic* by_kind[] = {&c.global_load, &c.global_store, &c.global_atomic};
+    count(*by_kind[static_cast<int>(d.kind)], d, offsets, mask);
+  }
+  if (w.worker->checks.race) race_global(w, d, offsets, mask);
+}
+
+void observe_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uint64_t* offsets,
+                    LaneMask mask) {
+  if (mask == 0) return;
+  Counters& c = w.worker->counters;
+  if (counting(w)) {
+    Traffic* by_kind[] = {&c.shared_load, &c.shared_store, &c.shared_atomic};
+    count(*by_kind[static_cast<int>(d.kind)], d, offsets, mask);
+    c.bank_conflicts += extra_passes(offsets, mask, d.bytes);
+  }
+  if (w.worker->checks.race) race_shared(w, owner, d, offsets, mask);
+}
+
+void observe_local(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask) {
+  if (mask == 0 || !counting(w)) return;
+  // A device interleaves the lanes' local memory word by word.
+  std::uint64_t interleaved[kLanes] = {};
+  const std::uint64_t stride = w.local.stride;
+  for_lanes(mask, [&](std::uint32_t lane) {
+    const std::uint64_t own = offsets[lane] - lane * stride;
+    interleaved[lane] = (own / d.bytes * kLanes + lane) * d.bytes;
+  });
+  Counters& c = w.worker->counters;
+  count(d.kind == AccessKind::load ? c.local_load : c.local_store, d, interleaved, mask);
+}
+
+}  // namespace vgpu
