@@ -8,10 +8,12 @@
 // on d_{l-1} d_l threads however many points there are (2,000 in a last layer of 200 x 10), and the
 // last product walks W by rows, so that neighbouring lanes read d_l elements apart.
 
-#include <algorithm>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/backward_workspace.h"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
@@ -22,16 +24,6 @@ namespace siamese::cuda {
 namespace {
 
 constexpr int threads = 256;
-
-template <class T>
-__global__ void last_dz(std::int64_t count, Activation activation,
-                        const T* __restrict__ gradient,     // G [count]
-                        const T* __restrict__ activations,  // h_L [count]
-                        T* __restrict__ dz) {               // [count]
-  for (std::int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    dz[i] = gradient[i] * activation_derivative(activation, activations[i]);
-  }
-}
 
 template <class T>
 __global__ void weight_gradient(std::int64_t points, std::int64_t inputs, std::int64_t outputs,
@@ -78,33 +70,13 @@ __global__ void previous_dz(std::int64_t points, std::int64_t inputs, std::int64
   }
 }
 
-/// dz of the layer at hand and of the one below: [n, widest layer] each.
 template <class T>
-struct Workspace {
-  Buffer<T> dz;
-  Buffer<T> previous;
-
-  explicit Workspace(const PairBackwardArgs<T>& args) {
-    std::int64_t widest = 0;
-    for (const Layer& layer : args.network->layers()) widest = std::max(widest, layer.outputs);
-    dz = Buffer<T>(Device::cuda, args.points * widest);
-    previous = Buffer<T>(Device::cuda, args.points * widest);
-  }
-};
-
-template <class T>
-void launch_backward(const PairBackwardArgs<T>& args, const Workspace<T>& workspace,
+void launch_backward(const PairBackwardArgs<T>& args, const BackwardWorkspace<T>& workspace,
                      cudaStream_t stream) {
   const std::vector<Layer>& layers = args.network->layers();
   T* dz = workspace.dz.data();
   T* previous = workspace.previous.data();
-
-  const std::int64_t elements = args.points * layers.back().outputs;
-  if (elements > 0) {
-    last_dz<<<strided_blocks(elements, threads), threads, 0, stream>>>(
-        elements, layers.back().activation, args.gradient, args.embeddings, dz);
-    SIAMESE_CHECK_LAUNCH("last_dz");
-  }
+  launch_last_dz(args, dz, stream);
   const T* below = args.hidden + args.points * args.network->hidden_width();  // past h_{L-1}
   for (std::size_t l = layers.size(); l-- > 0;) {
     const Layer& layer = layers[l];
@@ -128,7 +100,7 @@ void launch_backward(const PairBackwardArgs<T>& args, const Workspace<T>& worksp
 
 template <class T>
 Launch prepare(const PairBackwardArgs<T>& args) {
-  const auto workspace = std::make_shared<const Workspace<T>>(args);
+  const auto workspace = std::make_shared<const BackwardWorkspace<T>>(args);
   return traced(args, "naive", precision_of<T>, [args, workspace](Stream stream) {
     launch_backward(args, *workspace, cuda_stream(stream));
   });

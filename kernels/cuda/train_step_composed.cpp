@@ -33,6 +33,14 @@ constexpr Composition naive{.name = "naive",
                             .backward = "naive",
                             .adam = "naive"};
 
+constexpr Composition tiled{.name = "tiled",
+                            .rung = 2,
+                            .forward = "tiled",
+                            .distance_loss = "gather",
+                            .all_pairs_loss = "square",
+                            .backward = "tiled",
+                            .adam = "vector"};
+
 template <class Args>
 const Variant<Args>& find(std::string_view name, Precision precision) {
   for (const Variant<Args>& variant : variants<Args>()) {
@@ -145,6 +153,7 @@ Variant<TrainStepArgs<T>> variant(const Composition& parts, bool deterministic) 
 
 const Register<TrainStepArgs<float>> naive_float32(variant<float>(naive, false));
 const Register<TrainStepArgs<double>> naive_float64(variant<double>(naive, false));
+const Register<TrainStepArgs<float>> tiled_float32(variant<float>(tiled, true));
 
 }  // namespace
 }  // namespace siamese::cuda

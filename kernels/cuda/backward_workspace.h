@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/device.h"
+#include "kernels/ops.h"
+
+namespace siamese::cuda {
+
+/// What the layer-wise backward rungs work in: dz of the layer at hand and of the one below, each
+/// [n, widest layer].
+template <class T>
+struct BackwardWorkspace {
+  Buffer<T> dz;
+  Buffer<T> previous;
+
+  explicit BackwardWorkspace(const PairBackwardArgs<T>& args) {
+    std::int64_t widest = 0;
+    for (const Layer& layer : args.network->layers()) widest = std::max(widest, layer.outputs);
+    dz = Buffer<T>(Device::cuda, args.points * widest);
+    previous = Buffer<T>(Device::cuda, args.points * widest);
+  }
+};
+
+/// dz_L [n, d] = G * act_L'(z_L), on `stream`.
+template <class T>
+void launch_last_dz(const PairBackwardArgs<T>& args, T* dz, cudaStream_t stream);
+
+}  // namespace siamese::cuda

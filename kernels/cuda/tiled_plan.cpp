@@ -1,0 +1,50 @@
+#include "kernels/cuda/tiled_plan.h"
+
+#include <algorithm>
+
+namespace siamese::cuda {
+namespace {
+
+constexpr int small_rows = 32;
+constexpr int large_rows = 128;
+constexpr std::int64_t slice_depth = 8;
+constexpr std::int64_t least_part =
+    16 * slice_depth;  // below it a part's own sums are not worth it
+constexpr std::int64_t blocks_per_multiprocessor = 2;
+
+std::int64_t padded(std::int64_t extent, std::int64_t tile) {
+  return ceil_div(extent, tile) * tile;
+}
+
+// The widest of the tiles that pad the least.
+int columns_for(std::int64_t columns) {
+  int best = 64;
+  for (const int tile : {40, 16, 8}) {
+    if (padded(columns, tile) < padded(columns, best)) best = tile;
+  }
+  return best;
+}
+
+}  // namespace
+
+TiledPlan plan_product(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
+  TiledPlan plan{large_rows, columns_for(columns), 1, depth};
+  if (plan.blocks(rows, columns) < device_limits().multiprocessors) plan.tile_rows = small_rows;
+  return plan;
+}
+
+TiledPlan plan_deep_product(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
+  // Small tiles run slower; they have to save a quarter of the padding.
+  const bool large = 4 * padded(rows, large_rows) < 5 * padded(rows, small_rows);
+  TiledPlan plan{large ? large_rows : small_rows, columns_for(columns), 1, depth};
+  const std::int64_t tiles = plan.blocks(rows, columns);
+  const std::int64_t wanted = blocks_per_multiprocessor * device_limits().multiprocessors / tiles;
+  const std::int64_t parts = std::min(wanted, ceil_div(depth, least_part));
+  if (parts > 1) {
+    plan.part_depth = padded(ceil_div(depth, parts), slice_depth);
+    plan.parts = ceil_div(depth, plan.part_depth);
+  }
+  return plan;
+}
+
+}  // namespace siamese::cuda

@@ -1,0 +1,249 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/index.cuh"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/pack.cuh"
+#include "kernels/cuda/tiled_plan.h"
+
+// The product of the tiled rungs: C [rows, columns] = sum over k of A(row, k) B(column, k),
+// float32. A block computes a tile of C. Slices of A and B, 8 deep, pass through shared memory,
+// each element fetched once a block; a thread keeps a patch of C in registers, so that one value
+// read from shared memory serves several multiply-adds. The next slices are on their way from
+// global memory while a slice is at work.
+
+namespace siamese::cuda {
+
+/// How an operand lies in memory: its rows (rows of C for A, columns of C for B) against k.
+enum class Lies {
+  along_k,    ///< element (row, k) at data[row * stride + k]
+  along_rows  ///< element (row, k) at data[k * stride + row]
+};
+
+struct Operand {
+  const float* data;
+  std::int64_t rows;
+  std::int64_t stride;
+  bool packs;  ///< 16 bytes of neighbours can be loaded at once: data and stride are aligned
+  /// Row number `rows` exists too and is all ones: with it, a product with the gradient of z gives
+  /// the bias's gradient as its last row, where the flat layout of the parameters has it.
+  bool row_of_ones = false;
+};
+
+inline Operand operand(const float* data, std::int64_t rows, std::int64_t stride) {
+  return {data, rows, stride, holds_packs(data) && stride % Pack<float>::size == 0};
+}
+
+struct Product {
+  Operand a;
+  Operand b;
+  std::int64_t rows;
+  std::int64_t columns;
+  std::int64_t depth;
+};
+
+namespace tiled {
+
+inline constexpr int threads = 128;
+inline constexpr int thread_columns = 8;
+inline constexpr int thread_rows = threads / thread_columns;
+inline constexpr int slice_depth = 8;
+inline constexpr int pack = Pack<float>::size;
+/// Columns added to a slice in shared memory: 8 rows apart, then, are half the banks apart, and the
+/// transposing store below hits each bank once.
+inline constexpr int padding = 4;
+
+/// One operand's share of a slice on its way to shared memory, [slice_depth][extent].
+template <Lies lies, int extent>
+class Stage {
+ public:
+  __device__ void fetch(const Operand& operand, std::int64_t first_row, std::int64_t k,
+                        std::int64_t k_end) {
+#pragma unroll
+    for (int i = 0; i < packs_a_thread; ++i) {
+      const Place place = place_of(i);
+      if (!place.exists) continue;
+      held_[i] = fetch_pack(operand, first_row + place.row, k + place.k, k_end);
+    }
+  }
+
+  __device__ void store(float (&slice)[slice_depth][extent + padding]) const {
+#pragma unroll
+    for (int i = 0; i < packs_a_thread; ++i) {
+      const Place place = place_of(i);
+      if (!place.exists) continue;
+      if constexpr (lies == Lies::along_rows) {
+        store_pack(&slice[place.k][place.row], held_[i]);
+      } else {
+#pragma unroll
+        for (int e = 0; e < pack; ++e) slice[place.k + e][place.row] = held_[i].elements[e];
+      }
+    }
+  }
+
+ private:
+  struct Place {
+    int row;
+    int k;
+    bool exists;
+  };
+
+  // Along k a warp takes 16 rows of 8 elements, which are whole sectors; along rows it takes
+  // neighbours.
+  static constexpr int rows_a_warp = 16;
+  static constexpr int warp_loads = (extent + rows_a_warp - 1) / rows_a_warp;
+  static constexpr int packs =
+      lies == Lies::along_k ? warp_loads * warp_size : slice_depth * extent / pack;
+  static constexpr int packs_a_thread = (packs + threads - 1) / threads;
+  static_assert(slice_depth == 2 * pack && extent % pack == 0);
+
+  static __device__ Place place_of(int i) {
+    const int number = i * threads + static_cast<int>(threadIdx.x);
+    if constexpr (lies == Lies::along_k) {
+      const int row = number / warp_size * rows_a_warp + number % rows_a_warp;
+      return {row, number % warp_size / rows_a_warp * pack, row < extent};
+    } else {
+      const int k = number / (extent / pack);
+      return {number % (extent / pack) * pack, k, k < slice_depth};
+    }
+  }
+
+  static __device__ Pack<float> fetch_pack(const Operand& operand, std::int64_t row, std::int64_t k,
+                                           std::int64_t k_end) {
+    if constexpr (lies == Lies::along_k) {
+      if (operand.packs && row < operand.rows && k + pack <= k_end) {
+        return load_pack(operand.data + row * operand.stride + k);
+      }
+      Pack<float> edge;
+#pragma unroll
+      for (int e = 0; e < pack; ++e) {
+        const bool exists = row < operand.rows && k + e < k_end;
+        edge.elements[e] = exists ? operand.data[row * operand.stride + k + e] : 0.0F;
+      }
+      return edge;
+    } else {
+      if (operand.packs && k < k_end && row + pack <= operand.rows) {
+        return load_pack(operand.data + k * operand.stride + row);
+      }
+      Pack<float> edge;
+#pragma unroll
+      for (int e = 0; e < pack; ++e) {
+        const bool exists = k < k_end && row + e < operand.rows;
+        const bool one = operand.row_of_ones && k < k_end && row + e == operand.rows;
+        edge.elements[e] = exists ? operand.data[k * operand.stride + row + e] : one ? 1.0F : 0.0F;
+      }
+      return edge;
+    }
+  }
+
+  Pack<float> held_[packs_a_thread];
+};
+
+/// `count` neighbours of a slice's row, by packs where they fill them.
+template <int count>
+__device__ void read_row(const float* from, float (&to)[count]) {
+  if constexpr (count % pack == 0) {
+#pragma unroll
+    for (int i = 0; i < count; i += pack) {
+      const Pack<float> four = load_pack(from + i);
+#pragma unroll
+      for (int e = 0; e < pack; ++e) to[i + e] = four.elements[e];
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < count; ++i) to[i] = from[i];
+  }
+}
+
+/// epilogue(row, column, part, sum) takes each element of C summed over one part of the depth.
+template <int tile_rows, int tile_columns, Lies a_lies, Lies b_lies, class Epilogue>
+__global__ void __launch_bounds__(threads)
+    tiled_product(const Product product, std::int64_t column_tiles, std::int64_t parts,
+                  std::int64_t part_depth, const Epilogue epilogue) {
+  // A thread's patch: neighbouring rows, and every 8th column, so that the 8 threads of a row of
+  // threads read neighbouring banks and write whole sectors.
+  constexpr int patch_rows = tile_rows / thread_rows;
+  constexpr int patch_columns = tile_columns / thread_columns;
+  __shared__ alignas(16) float a_slices[2][slice_depth][tile_rows + padding];
+  __shared__ alignas(16) float b_slices[2][slice_depth][tile_columns + padding];
+
+  const std::int64_t part = blockIdx.x % parts;
+  const std::int64_t tile = blockIdx.x / parts;
+  const std::int64_t first_row = tile / column_tiles * tile_rows;
+  const std::int64_t first_column = tile % column_tiles * tile_columns;
+  const std::int64_t k_begin = part * part_depth;
+  const std::int64_t k_end =
+      k_begin + part_depth < product.depth ? k_begin + part_depth : product.depth;
+  const int thread_row = static_cast<int>(threadIdx.x) / thread_columns;
+  const int thread_column = static_cast<int>(threadIdx.x) % thread_columns;
+
+  float sums[patch_rows][patch_columns] = {};
+  Stage<a_lies, tile_rows> a_stage;
+  Stage<b_lies, tile_columns> b_stage;
+  const auto fetch = [&](std::int64_t k) {
+    a_stage.fetch(product.a, first_row, k, k_end);
+    b_stage.fetch(product.b, first_column, k, k_end);
+  };
+  const auto store = [&](int buffer) {
+    a_stage.store(a_slices[buffer]);
+    b_stage.store(b_slices[buffer]);
+  };
+
+  fetch(k_begin);
+  store(0);
+  __syncthreads();
+  int buffer = 0;
+  for (std::int64_t k = k_begin; k < k_end; k += slice_depth) {
+    const bool more = k + slice_depth < k_end;
+    if (more) fetch(k + slice_depth);
+#pragma unroll
+    for (int depth = 0; depth < slice_depth; ++depth) {
+      float a[patch_rows];
+      float b[patch_columns];
+      read_row(&a_slices[buffer][depth][thread_row * patch_rows], a);
+#pragma unroll
+      for (int j = 0; j < patch_columns; ++j) {
+        b[j] = b_slices[buffer][depth][j * thread_columns + thread_column];
+      }
+#pragma unroll
+      for (int i = 0; i < patch_rows; ++i) {
+#pragma unroll
+        for (int j = 0; j < patch_columns; ++j) sums[i][j] += a[i] * b[j];
+      }
+    }
+    if (more) store(1 - buffer);
+    __syncthreads();
+    buffer = 1 - buffer;
+  }
+
+#pragma unroll
+  for (int i = 0; i < patch_rows; ++i) {
+    const std::int64_t row = first_row + thread_row * patch_rows + i;
+    if (row >= product.rows) break;
+#pragma unroll
+    for (int j = 0; j < patch_columns; ++j) {
+      const std::int64_t column = first_column + j * thread_columns + thread_column;
+      if (column < product.columns) epilogue(row, column, part, sums[i][j]);
+    }
+  }
+}
+
+}  // namespace tiled
+
+/// Launches the product by its plan (tiled_plan.h).
+template <Lies a_lies, Lies b_lies, class Epilogue>
+void launch_tiled_product(const TiledPlan& plan, const Product& product, const Epilogue& epilogue,
+                          cudaStream_t stream) {
+  const unsigned blocks = tile_blocks(plan.blocks(product.rows, product.columns), "a product");
+  if (blocks == 0) return;
+  with_tile(plan, [&](auto rows, auto columns) {
+    tiled::tiled_product<rows.value, columns.value, a_lies, b_lies>
+        <<<blocks, tiled::threads, 0, stream>>>(product, ceil_div(product.columns, columns.value),
+                                                plan.parts, plan.part_depth, epilogue);
+    SIAMESE_CHECK_LAUNCH("tiled_product");
+  });
+}
+
+}  // namespace siamese::cuda
