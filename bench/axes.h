@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "verify/problem.h"
+
+namespace siamese::bench {
+
+/// The shapes at which an op is timed (ops by the names of op_name), smallest first within a form:
+/// where one is too slow for a variant, the larger ones are as well. The quick sweep has the small
+/// ones alone.
+std::vector<verify::ProblemSpec> shapes(std::string_view op, bool quick);
+
+/// How results name a shape of an op: "dense/points:256/pairs:128", the form with it because it
+/// cannot be told from the counts; "parameters:44610" for adam, to which there is no more.
+std::string shape_name(std::string_view op, const verify::ProblemSpec& spec);
+
+}  // namespace siamese::bench

@@ -1,0 +1,186 @@
+#include "bench/ceilings.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <functional>
+#include <new>
+
+#include "bench/simd/probe.h"
+#include "bench/timing.h"
+#include "model/error.h"
+
+namespace siamese::bench {
+namespace {
+
+constexpr std::int64_t kibibyte = 1024;
+// From what a core's first cache holds to what no cache does.
+constexpr std::int64_t working_sets[] = {16 * kibibyte,           128 * kibibyte,
+                                         512 * kibibyte,          2 * kibibyte* kibibyte,
+                                         8 * kibibyte* kibibyte,  32 * kibibyte* kibibyte,
+                                         128 * kibibyte* kibibyte};
+// Per thread; the largest set of all threads is also at least this, beyond every cache.
+constexpr std::int64_t beyond_caches = 256 * kibibyte * kibibyte;
+
+ProbeLoops widest_loops() {
+#ifdef __x86_64__
+  switch (runnable_isas().back()) {
+    case Isa::avx512:
+      return probe_loops<Isa::avx512>();
+    case Isa::avx2:
+      return probe_loops<Isa::avx2>();
+    default:
+      return probe_loops<Isa::sse2>();
+  }
+#else
+  return probe_loops<Isa::neon>();
+#endif
+}
+
+// Where results go, so that no loop can be left out.
+volatile double sink;
+
+// Seconds that `threads` threads take to run `body(thread)` at the same time.
+double together(int threads, const std::function<double(int)>& body) {
+  double begin = 0.0;
+  double end = 0.0;
+#pragma omp parallel num_threads(threads)
+  {
+#pragma omp barrier
+#pragma omp master
+    begin = now();
+    const double result = body(omp_get_thread_num());
+#pragma omp barrier
+#pragma omp master
+    end = now();
+    sink = result;
+  }
+  return end - begin;
+}
+
+struct MultiplyAdd {
+  double (*loop)(std::int64_t);
+  double operations_per_round;
+};
+
+// Operations a second of all threads over about `seconds`.
+double multiply_add_rate(const MultiplyAdd& probe, int threads, double seconds) {
+  constexpr std::int64_t trial_rounds = 4000;
+  const double trial = together(1, [&](int) { return probe.loop(trial_rounds); });
+  const auto rounds = static_cast<std::int64_t>(seconds / std::max(trial, 1e-7) * trial_rounds) + 1;
+  const double elapsed = together(threads, [&](int) { return probe.loop(rounds); });
+  return probe.operations_per_round * static_cast<double>(rounds) * threads / elapsed;
+}
+
+// Memory of all threads, each thread's part touched first by itself.
+class Arena {
+ public:
+  Arena(int threads, std::int64_t doubles_per_thread)
+      : count_(doubles_per_thread),
+        data_(static_cast<double*>(::operator new(
+            static_cast<std::size_t>(threads* doubles_per_thread) * sizeof(double), alignment))) {
+    together(threads, [&](int thread) {
+      std::fill_n(part(thread), count_, 1.0);
+      return 0.0;
+    });
+  }
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena() { ::operator delete(data_, alignment); }
+
+  double* part(int thread) const { return data_ + thread * count_; }
+
+ private:
+  static constexpr std::align_val_t alignment{4096};
+  std::int64_t count_;
+  double* data_;
+};
+
+// Bytes a second of all threads, each going over its `bytes` again and again for about `seconds`;
+// the better of reading alone and of reading and writing in place.
+double bandwidth(const ProbeLoops& loops, const Arena& arena, int threads, std::int64_t bytes,
+                 double seconds) {
+  const std::int64_t count = bytes / static_cast<std::int64_t>(sizeof(double));
+  const auto rate = [&](double crossings, const std::function<double(double*)>& pass) {
+    double best = 0.0;
+    std::int64_t passes = 1;
+    for (double spent = 0.0; spent < seconds / 2.0;) {
+      const double elapsed = together(threads, [&](int thread) {
+        double sum = 0.0;
+        for (std::int64_t p = 0; p < passes; ++p) sum += pass(arena.part(thread));
+        return sum;
+      });
+      best = std::max(best, crossings * static_cast<double>(bytes * passes) * threads / elapsed);
+      spent += elapsed;
+      if (elapsed < 1e-3) passes *= 2;  // long enough for the clock and the barriers
+    }
+    return best;
+  };
+  return std::max(rate(1.0, [&](double* x) { return loops.read(x, count); }),
+                  rate(2.0, [&](double* x) {
+                    loops.update(x, count);
+                    return 0.0;
+                  }));
+}
+
+}  // namespace
+
+double Ceilings::peak(Precision precision) const {
+  return precision == Precision::float64 ? float64_all_cores : float32_all_cores;
+}
+
+double Ceilings::bytes_per_second(double bytes) const {
+  double rate = bandwidth.front().bytes_per_second;
+  for (const Bandwidth& level : bandwidth) {
+    if (level.bytes <= bytes) rate = level.bytes_per_second;
+  }
+  return rate;
+}
+
+double Ceilings::least_seconds(const Work& work, Precision precision) const {
+  return std::max(work.operations / peak(precision), work.bytes / bytes_per_second(work.bytes));
+}
+
+Ceilings measure_ceilings(int threads, double seconds) {
+  if (threads < 1) throw UsageError("ceilings: expected at least one thread");
+  const ProbeLoops loops = widest_loops();
+  const MultiplyAdd float32{loops.multiply_add_float32, loops.float32_operations_per_round};
+  const MultiplyAdd float64{loops.multiply_add_float64, loops.float64_operations_per_round};
+
+  std::vector<std::int64_t> sets(std::begin(working_sets), std::end(working_sets));
+  if (sets.back() * threads < beyond_caches) sets.push_back(beyond_caches / threads);
+  const Arena arena(threads, sets.back() / static_cast<std::int64_t>(sizeof(double)));
+
+  Ceilings best;
+  best.threads = threads;
+  for (const std::int64_t bytes : sets) {
+    best.bandwidth.push_back({static_cast<double>(bytes * threads), 0.0});
+  }
+  // Slices short enough to fall between what else the machine does, again and again.
+  constexpr double slice = 2e-3;
+  const double end = now() + seconds;
+  while (now() < end) {
+    const auto raise = [](double& value, double measured) { value = std::max(value, measured); };
+    raise(best.float32_one_core, multiply_add_rate(float32, 1, slice));
+    raise(best.float32_all_cores, multiply_add_rate(float32, threads, slice));
+    raise(best.float64_one_core, multiply_add_rate(float64, 1, slice));
+    raise(best.float64_all_cores, multiply_add_rate(float64, threads, slice));
+    for (std::size_t k = 0; k < sets.size(); ++k) {
+      raise(best.bandwidth[k].bytes_per_second, bandwidth(loops, arena, threads, sets[k], slice));
+    }
+  }
+  // A smaller set can always flow at least as fast as a larger one.
+  for (std::size_t k = sets.size() - 1; k > 0; --k) {
+    best.bandwidth[k - 1].bytes_per_second =
+        std::max(best.bandwidth[k - 1].bytes_per_second, best.bandwidth[k].bytes_per_second);
+  }
+  return best;
+}
+
+double probe_float32(int threads) {
+  static const ProbeLoops loops = widest_loops();
+  return multiply_add_rate({loops.multiply_add_float32, loops.float32_operations_per_round},
+                           threads, 2e-3);
+}
+
+}  // namespace siamese::bench

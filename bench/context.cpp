@@ -1,0 +1,77 @@
+#include "bench/context.h"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <fstream>
+
+#include "bench/generated/commit.h"
+#include "kernels/cpu/isa.h"
+#include "kernels/device.h"
+#include "model/adam.h"
+
+namespace siamese::bench {
+namespace {
+
+std::string gigas(double per_second) { return fmt::format("{:.2f}", 1e-9 * per_second); }
+
+std::string compiler() {
+#ifdef __clang__
+  return "clang " __clang_version__;
+#else
+  return "gcc " __VERSION__;
+#endif
+}
+
+std::string operating_system() {
+  utsname names{};
+  if (uname(&names) != 0) return "unknown";
+  return fmt::format("{} {} {}", names.sysname, names.release, names.machine);
+}
+
+// What the system does with the clock, where it says so (virtual machines mostly do not).
+std::string clock_governor() {
+  std::ifstream file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  std::string governor;
+  return file >> governor ? governor : "not told";
+}
+
+}  // namespace
+
+std::map<std::string, std::string> describe(const Session& session) {
+  const Options& options = session.options;
+  const Ceilings& ceilings = session.ceilings;
+  std::string bandwidth;
+  for (const Bandwidth& level : ceilings.bandwidth) {
+    bandwidth += fmt::format("{}{:.0f}:{}", bandwidth.empty() ? "" : " ", level.bytes,
+                             gigas(level.bytes_per_second));
+  }
+  DeviceBackend& cuda = backend(Device::cuda);
+  return {
+      {"schema", "1"},
+      {"sweep", options.quick ? "quick" : "full"},
+      {"network", options.network.name()},
+      {"loss", name(options.loss)},
+      {"adam", std::string(name(AdamForm::keras))},
+      {"processor", backend(Device::cpu).description()},
+      {"system", operating_system()},
+      {"clock_governor", clock_governor()},
+      {"cuda_device", cuda.why_unavailable().value_or(cuda.description())},
+      {"threads", fmt::format("{}", options.threads)},
+      {"isa", std::string(name(chosen_isa()))},
+      {"isa_of_ceilings", std::string(name(runnable_isas().back()))},
+      {"compiler", compiler()},
+      {"build_type", SIAMESE_BUILD_TYPE},
+      {"flags", SIAMESE_FLAGS},
+      {"kernel_flags", SIAMESE_KERNEL_FLAGS},
+      {"commit", commit},
+      {"fma_peak_float32_one_core_gflops", gigas(ceilings.float32_one_core)},
+      {"fma_peak_float32_gflops", gigas(ceilings.float32_all_cores)},
+      {"fma_peak_float64_one_core_gflops", gigas(ceilings.float64_one_core)},
+      {"fma_peak_float64_gflops", gigas(ceilings.float64_all_cores)},
+      {"bandwidth_gbs_by_bytes", bandwidth},
+      {"memory_bandwidth_gbs", gigas(ceilings.bandwidth.back().bytes_per_second)},
+  };
+}
+
+}  // namespace siamese::bench

@@ -1,0 +1,144 @@
+#include "bench/options.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "model/error.h"
+#include "model/numbers.h"
+
+namespace siamese::bench {
+namespace {
+
+constexpr int most_threads = 4096;
+constexpr std::int64_t most_parameters = 100000000;
+
+constexpr const char* footer =
+    "Google Benchmark's flags work as well, among them\n"
+    "  --benchmark_filter=REGEX        rows to run; -REGEX: all others\n"
+    "  --benchmark_list_tests          list the rows and stop\n"
+    "  --benchmark_repetitions=N       default 5, quick 3\n"
+    "  --benchmark_min_time=SECONDS    timed per repetition, default 0.1, quick 0.03\n"
+    "  --benchmark_format=console|json what standard output gets\n"
+    "  --benchmark_out=FILE            a file as well, --benchmark_out_format=json|console\n"
+    "bench/report makes tables, CSV and pictures from the JSON.\n"
+    "Rows are named op/device_variant/precision/form/points:N/pairs:M. A variant is compared with\n"
+    "the float64 reference before it is timed and after; a wrong one is an error, exit code 1.";
+
+// The value of a flag "--name=value" of Google Benchmark; "true" for "--name".
+std::optional<std::string> flag_value(const std::string& argument, const std::string& name) {
+  if (argument == name) return "true";
+  if (argument.starts_with(name + "=")) return argument.substr(name.size() + 1);
+  return std::nullopt;
+}
+
+double parse_positive(const std::string& name, const std::string& text, double most) {
+  const std::optional<double> value = parse_double(text);
+  if (!value || !(*value > 0.0) || !(*value <= most)) {
+    throw UsageError(
+        fmt::format("{}: '{}'; expected a number above 0, at most {}", name, text, most));
+  }
+  return *value;
+}
+
+bool parse_format(const std::string& name, const std::string& text) {
+  if (text != "console" && text != "json") {
+    throw UsageError(fmt::format(
+        "{}: '{}'; expected console or json (bench/report makes CSV from JSON)", name, text));
+  }
+  return text == "json";
+}
+
+bool parse_switch(const std::string& text) {
+  return text == "true" || text == "1" || text == "yes" || text == "on";
+}
+
+// Takes what this program must know; the flags whose meaning it takes over are not passed on.
+void read_benchmark_flag(Options& options, const std::string& argument) {
+  const auto value = [&](const char* name) { return flag_value(argument, name); };
+  if (const auto filter = value("--benchmark_filter")) {
+    options.filter = *filter == "all" || filter->empty() ? "." : *filter;
+    return;
+  }
+  if (const auto list = value("--benchmark_list_tests")) {
+    options.list = parse_switch(*list);
+    return;
+  }
+  if (const auto seconds = value("--benchmark_min_time")) {
+    options.goal_seconds = parse_positive("--benchmark_min_time", *seconds, 1e4);
+    return;
+  }
+  if (const auto count = value("--benchmark_repetitions")) {
+    const double number = parse_positive("--benchmark_repetitions", *count, 1e6);
+    options.repetitions = static_cast<int>(number);
+    if (options.repetitions != number) {
+      throw UsageError(
+          fmt::format("--benchmark_repetitions: '{}'; expected a whole number", *count));
+    }
+  }
+  if (const auto format = value("--benchmark_format")) {
+    options.json_display = parse_format("--benchmark_format", *format);
+  }
+  if (const auto format = value("--benchmark_out_format")) {
+    options.json_file = parse_format("--benchmark_out_format", *format);
+  }
+  if (const auto file = value("--benchmark_out")) options.has_file = !file->empty();
+  options.benchmark_flags.push_back(argument);
+}
+
+}  // namespace
+
+std::optional<Options> parse_options(int argc, const char* const* argv) {
+  Options options;
+  std::string network = options.network.name();
+  std::string loss = name(options.loss);
+  options.threads = omp_get_max_threads();
+
+  CLI::App app("Times every variant of every op, and verifies it first.", "siamese_bench");
+  app.footer(footer);
+  app.allow_extras();
+  app.add_flag("--quick", options.quick,
+               "the small shapes alone, float64 left out, less time a row");
+  app.add_option("--network", network, "layers, e.g. " + network);
+  app.add_option("--loss", loss, "DISTANCE[/CRITERION[:CONSTANT]]");
+  app.add_option("--threads", options.threads, "threads of the CPU variants and the ceilings");
+  app.add_flag("--progress", options.progress, "a line per row with the time left");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << app.help();
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(fmt::format("{}; see --help", error.what()));
+  }
+
+  if (options.quick) {
+    options.repetitions = 3;
+    options.goal_seconds = 0.03;
+  }
+  for (const std::string& argument : app.remaining()) {
+    if (!argument.starts_with("--benchmark_") && !argument.starts_with("--v=")) {
+      throw UsageError(fmt::format("{}: unknown argument; see --help", argument));
+    }
+    read_benchmark_flag(options, argument);
+  }
+  // A flag that comes later wins.
+  options.benchmark_flags.insert(options.benchmark_flags.begin(),
+                                 {fmt::format("--benchmark_repetitions={}", options.repetitions),
+                                  "--benchmark_time_unit=us", "--benchmark_counters_tabular=true"});
+
+  options.network = Network::parse(network);
+  options.loss = parse_loss(loss);
+  if (options.threads < 1 || options.threads > most_threads) {
+    throw UsageError(fmt::format("--threads: {}; expected 1 to {}", options.threads, most_threads));
+  }
+  if (options.network.parameter_count() > most_parameters) {
+    throw UsageError(fmt::format("--network: {} has {} parameters; expected at most {}", network,
+                                 options.network.parameter_count(), most_parameters));
+  }
+  return options;
+}
+
+}  // namespace siamese::bench

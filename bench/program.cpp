@@ -1,0 +1,157 @@
+#include "bench/program.h"
+
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <regex>
+#include <vector>
+
+#include "bench/ceilings.h"
+#include "bench/context.h"
+#include "bench/options.h"
+#include "bench/reporters.h"
+#include "bench/row.h"
+#include "bench/session.h"
+#include "kernels/cpu/isa.h"
+#include "model/error.h"
+
+namespace siamese::bench {
+namespace {
+
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 2;
+constexpr int exit_interrupted = 130;
+
+using Rows = std::vector<std::unique_ptr<Row>>;
+
+// The rows whose names the filter finds, or with a leading '-' does not find.
+Rows filtered(Rows rows, const std::string& filter) {
+  const bool negative = filter.starts_with('-');
+  std::regex pattern;
+  try {
+    pattern = std::regex(negative ? filter.substr(1) : filter, std::regex::extended);
+  } catch (const std::regex_error&) {
+    throw UsageError(
+        fmt::format("--benchmark_filter: '{}'; expected a regular expression", filter));
+  }
+  std::erase_if(
+      rows, [&](const auto& row) { return std::regex_search(row->name(), pattern) == negative; });
+  if (rows.empty()) {
+    throw UsageError(fmt::format(
+        "--benchmark_filter: '{}' finds no row; --benchmark_list_tests lists them", filter));
+  }
+  return rows;
+}
+
+// Hands Google Benchmark its flags; it ends the program itself at a value that it cannot read.
+// `words` is the command line that it sees, and keeps a pointer to.
+void initialize_benchmark(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  int count = static_cast<int>(pointers.size());
+  benchmark::Initialize(&count, pointers.data());
+  if (count > 1) {
+    throw UsageError(
+        fmt::format("{}: unknown flag, or a value that it cannot take; see --help", pointers[1]));
+  }
+}
+
+void register_rows(const Rows& rows, ProgressReporter* progress) {
+  const auto open = std::make_shared<Row*>(nullptr);  // the one that holds data
+  for (const auto& owned : rows) {
+    Row* const row = owned.get();
+    benchmark::RegisterBenchmark(row->name().c_str(),
+                                 [row, open, progress](benchmark::State& state) {
+                                   if (*open != row) {
+                                     if (*open != nullptr) (*open)->close();
+                                     *open = row;
+                                     if (progress != nullptr) progress->begin_row(row->name());
+                                   }
+                                   row->run(state);
+                                 })
+        ->Iterations(1)  // of batches; a row chooses how many launches a batch has
+        ->MeasureProcessCPUTime()
+        ->UseManualTime();
+  }
+}
+
+void run_rows(const Rows& rows, const Options& options) {
+  std::unique_ptr<benchmark::BenchmarkReporter> display;
+  ProgressReporter* progress = nullptr;
+  if (options.progress) {
+    auto reporter = std::make_unique<ProgressReporter>(rows.size());
+    progress = reporter.get();
+    display = std::move(reporter);
+  } else if (options.json_display) {
+    display = std::make_unique<CleanReporter<benchmark::JSONReporter>>();
+  } else {
+    display = std::make_unique<CleanReporter<benchmark::ConsoleReporter>>(
+        benchmark::ConsoleReporter::OO_Tabular);
+  }
+  std::unique_ptr<benchmark::BenchmarkReporter> file;
+  if (options.has_file && options.json_file) {
+    file = std::make_unique<CleanReporter<benchmark::JSONReporter>>();
+  } else if (options.has_file) {
+    file = std::make_unique<CleanReporter<benchmark::ConsoleReporter>>(
+        benchmark::ConsoleReporter::OO_None);
+  }
+  register_rows(rows, progress);
+  benchmark::RunSpecifiedBenchmarks(display.get(), file.get(), ".");
+  benchmark::Shutdown();
+}
+
+int run(int argc, char** argv) {
+  const std::optional<Options> options = parse_options(argc, argv);
+  if (!options) return 0;
+  omp_set_num_threads(options->threads);
+  chosen_isa();  // an unknown SIAMESE_ISA is a usage error, before any work
+
+  Session session;
+  session.options = *options;
+  session.row_cap_seconds = options->quick ? 2.0 : 20.0;
+  session.reference_cap_seconds = options->quick ? 10.0 : 60.0;
+
+  if (const auto reason = backend(Device::cuda).why_unavailable()) {
+    fmt::print(stderr, "CUDA variants are left out: {}\n", *reason);
+  }
+  Rows rows = filtered(make_rows(session), options->filter);
+  if (options->list) {
+    for (const auto& row : rows) fmt::print("{}\n", row->name());
+    return 0;
+  }
+#ifndef NDEBUG
+  fmt::print(stderr, "This is a debug build: its numbers are worth nothing.\n");
+#endif
+  std::vector<std::string> words{"siamese_bench"};
+  words.insert(words.end(), options->benchmark_flags.begin(), options->benchmark_flags.end());
+  initialize_benchmark(words);
+  catch_interrupts();
+  session.ceilings = measure_ceilings(options->threads, options->quick ? 2.0 : 6.0);
+  for (const auto& [key, value] : describe(session)) benchmark::AddCustomContext(key, value);
+  run_rows(rows, *options);
+  if (interrupted()) {
+    fmt::print(stderr, "siamese_bench: interrupted; rows that were not finished are left out\n");
+    return exit_interrupted;
+  }
+  return session.failed ? exit_failure : 0;
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const UsageError& error) {
+    fmt::print(stderr, "siamese_bench: {}\n", error.what());
+    return exit_usage;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "siamese_bench: {}\n", error.what());
+    return exit_failure;
+  }
+}
+
+}  // namespace siamese::bench

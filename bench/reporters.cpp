@@ -1,0 +1,124 @@
+#include "bench/reporters.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "bench/row.h"
+#include "bench/timing.h"
+
+namespace siamese::bench {
+namespace {
+
+using Run = benchmark::BenchmarkReporter::Run;
+
+double median(std::vector<double> values) {
+  if (values.empty()) return std::nan("");
+  std::ranges::sort(values);
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
+}
+
+// The median of a counter over repetitions; NaN where they have none of this name.
+double median_counter(const std::vector<Run>& runs, const std::string& name) {
+  std::vector<double> values;
+  for (const Run& run : runs) {
+    const auto counter = run.counters.find(name);
+    if (counter != run.counters.end()) values.push_back(counter->second.value);
+  }
+  return median(values);
+}
+
+std::string row_text(const std::vector<Run>& runs) {
+  std::vector<double> seconds;
+  for (const Run& run : runs) {
+    seconds.push_back(run.real_accumulated_time / static_cast<double>(run.iterations));
+  }
+  const auto [low, high] = std::ranges::minmax(seconds);
+  const double middle = median(seconds);
+  std::string text =
+      fmt::format("{:>8} +-{:3.0f}% {:7.1f} GFLOP/s", time_text(middle),
+                  50.0 * (high - low) / middle, 1e-9 * median_counter(runs, "FLOP/s"));
+  const double peak = median_counter(runs, "peak");
+  if (std::isfinite(peak)) {
+    text += fmt::format(" {:5.1f}% of peak, {:4.2f} of floor", peak, median_counter(runs, "floor"));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::vector<Run> clean(const std::vector<Run>& runs) {
+  std::vector<Run> cleaned;
+  for (Run run : runs) {
+    if (run.error_occurred && run.error_message == dropped) continue;
+    if (!std::isfinite(run.real_accumulated_time) || !std::isfinite(run.cpu_accumulated_time)) {
+      continue;  // the relative spread of a time of 0
+    }
+    benchmark::BenchmarkName plain;
+    plain.function_name = run.run_name.function_name;
+    run.run_name = plain;
+    std::erase_if(run.counters,
+                  [](const auto& counter) { return !std::isfinite(counter.second.value); });
+    cleaned.push_back(std::move(run));
+  }
+  return cleaned;
+}
+
+std::string time_text(double seconds) {
+  if (seconds < 1e-6) return fmt::format("{:.0f} ns", 1e9 * seconds);
+  if (seconds < 1e-3) return fmt::format("{:.3g} us", 1e6 * seconds);
+  if (seconds < 1.0) return fmt::format("{:.3g} ms", 1e3 * seconds);
+  return fmt::format("{:.3g} s", seconds);
+}
+
+ProgressReporter::ProgressReporter(std::size_t rows)
+    : rows_(rows), start_(now()), terminal_(isatty(STDOUT_FILENO) == 1) {}
+
+bool ProgressReporter::ReportContext(const Context&) {
+  start_ = now();
+  return true;
+}
+
+std::string ProgressReporter::position() const {
+  const std::size_t done = begun_ == 0 ? 0 : begun_ - 1;
+  std::string left = "   ?";
+  if (done > 0) {
+    const double seconds =
+        (now() - start_) / static_cast<double>(done) * static_cast<double>(rows_ - done);
+    left = seconds < 90.0 ? fmt::format("{:2.0f} s", seconds)
+                          : fmt::format("{:.0f} min", std::ceil(seconds / 60.0));
+  }
+  return fmt::format("[{:>3}/{}, {:>6} left]", begun_, rows_, left);
+}
+
+void ProgressReporter::print_line(const std::string& name, const std::string& text) const {
+  fmt::print("{}{} {:<62} {}\n", terminal_ ? "\r\033[K" : "", position(), name, text);
+  std::fflush(stdout);
+}
+
+void ProgressReporter::begin_row(const std::string& name) {
+  ++begun_;
+  if (!terminal_) return;
+  fmt::print("\r\033[K{} {}", position(), name);
+  std::fflush(stdout);
+}
+
+void ProgressReporter::ReportRuns(const std::vector<Run>& runs) {
+  std::vector<Run> repetitions;
+  for (const Run& run : clean(runs)) {
+    if (run.error_occurred) {
+      print_line(run.run_name.function_name, run.error_message);
+    } else if (run.run_type == Run::RT_Iteration) {
+      repetitions.push_back(run);
+    }
+  }
+  if (!repetitions.empty()) {
+    print_line(repetitions.front().run_name.function_name, row_text(repetitions));
+  }
+}
+
+}  // namespace siamese::bench

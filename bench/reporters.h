@@ -1,0 +1,52 @@
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace siamese::bench {
+
+/// The runs that belong into results, as results name them: without the repetitions that were
+/// dropped, without Google Benchmark's suffixes for how it timed, and without numbers that JSON
+/// does not know (0/0 and its like).
+std::vector<benchmark::BenchmarkReporter::Run> clean(
+    const std::vector<benchmark::BenchmarkReporter::Run>& runs);
+
+/// A reporter of Google Benchmark's that sees clean runs only.
+template <class Base>
+class CleanReporter final : public Base {
+ public:
+  using Base::Base;
+  void ReportRuns(const std::vector<benchmark::BenchmarkReporter::Run>& runs) override {
+    const auto cleaned = clean(runs);
+    if (!cleaned.empty()) Base::ReportRuns(cleaned);
+  }
+};
+
+/// A line per row: how many are done, the time left, and the row's medians.
+class ProgressReporter final : public benchmark::BenchmarkReporter {
+ public:
+  explicit ProgressReporter(std::size_t rows);
+
+  bool ReportContext(const Context& context) override;
+  void ReportRuns(const std::vector<Run>& runs) override;
+
+  /// The row that runs now; shown where the output is a terminal.
+  void begin_row(const std::string& name);
+
+ private:
+  std::string position() const;
+  void print_line(const std::string& name, const std::string& text) const;
+
+  std::size_t rows_;
+  std::size_t begun_ = 0;
+  double start_;
+  bool terminal_;
+};
+
+/// "850 ns", "12.3 us", "4.56 ms", "7.8 s".
+std::string time_text(double seconds);
+
+}  // namespace siamese::bench

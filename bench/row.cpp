@@ -1,0 +1,291 @@
+#include "bench/row.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "bench/axes.h"
+#include "bench/timing.h"
+#include "bench/work.h"
+#include "kernels/ops.h"
+#include "kernels/variant.h"
+#include "model/error.h"
+#include "verify/adam.h"
+#include "verify/backward.h"
+#include "verify/forward.h"
+#include "verify/loss.h"
+#include "verify/train.h"
+
+namespace siamese::bench {
+namespace {
+
+using verify::ProblemSpec;
+using verify::Trial;
+
+/// A row that is not attempted, with the reason.
+struct Skipped {
+  std::string reason;
+};
+
+/// Whether a launch changes what the next one reads. It is then put back, outside the brackets,
+/// before each launch, so that every launch does the same and the last one can be verified.
+template <class Args>
+inline constexpr bool in_place = false;
+template <class T>
+inline constexpr bool in_place<AdamArgs<T>> = true;
+template <class T>
+inline constexpr bool in_place<TrainStepArgs<T>> = true;
+template <class T>
+inline constexpr bool in_place<FitArgs<T>> = true;
+
+/// An upper estimate of what a problem and its reference hold, in doubles: activations and their
+/// gradients, and the pairs.
+double problem_bytes(const ProblemSpec& spec) {
+  const Network& network = spec.network;
+  const auto per_point = static_cast<double>(network.input_width() + network.hidden_width() +
+                                             3 * network.embedding_width());
+  const double pairs = spec.form == PairForm::all ? 0.0 : static_cast<double>(spec.pairs);
+  return 8.0 * (4.0 * per_point * static_cast<double>(spec.points) + 8.0 * pairs);
+}
+
+/// The problem of the last shape asked for, which all variants of an op share.
+template <class Problem>
+class ProblemStore {
+ public:
+  explicit ProblemStore(const Session& session) : session_(session) {}
+
+  /// Makes the problem. Throws Skipped where memory or time would not do: the reference's time is
+  /// foretold from the last one of the same form. `operations` is the shape's useful work.
+  const Problem& get(const ProblemSpec& spec, double operations) {
+    if (problem_ && spec.form == problem_->first.form && spec.points == problem_->first.points &&
+        spec.pairs == problem_->first.pairs) {
+      return problem_->second;
+    }
+    problem_.reset();
+    const double bytes = problem_bytes(spec);
+    if (bytes > available_memory() / 2.0) {
+      throw Skipped{fmt::format("its reference needs some {:.0f} GB of memory", bytes * 1e-9)};
+    }
+    double& rate = seconds_per_operation_[static_cast<std::size_t>(spec.form)];
+    if (rate * operations > session_.reference_cap_seconds) {
+      throw Skipped{fmt::format("its reference would take some {:.0f} s, cap {:.0f} s",
+                                rate * operations, session_.reference_cap_seconds)};
+    }
+    const double begin = now();
+    problem_.emplace(spec, Problem(spec));
+    rate = (now() - begin) / std::max(operations, 1.0);
+    return problem_->second;
+  }
+
+ private:
+  const Session& session_;
+  std::optional<std::pair<ProblemSpec, Problem>> problem_;
+  std::array<double, 3> seconds_per_operation_{};  // of each form
+};
+
+template <class Args>
+class VariantRow final : public Row {
+ public:
+  using Problem = typename Trial<Args>::Problem;
+  using Store = ProblemStore<Problem>;
+
+  VariantRow(Session& session, const Variant<Args>& variant, const ProblemSpec& spec,
+             std::shared_ptr<Store> store)
+      : session_(session),
+        variant_(variant),
+        spec_(spec),
+        work_(work(verify::shape_args<Args>(spec_))),
+        store_(std::move(store)),
+        series_(fmt::format("{}/{}_{}/{}", op_name<Args>, siamese::name(variant.device),
+                            variant.name, siamese::name(variant.precision))),
+        name_(fmt::format("{}/{}", series_, shape_name(op_name<Args>, spec))) {}
+
+  const std::string& name() const override { return name_; }
+
+  void run(benchmark::State& state) override {
+    if (interrupted() || done_) {
+      skip(state, dropped);
+      return;
+    }
+    try {
+      if (!trial_) open();
+      measure(state);
+    } catch (const Skipped& why) {
+      done_ = true;
+      skip(state, skipped + why.reason);
+    } catch (const std::exception& error) {
+      done_ = true;
+      session_.failed = true;
+      skip(state, error.what());
+    }
+  }
+
+  void close() override {
+    launch_ = nullptr;
+    trial_.reset();
+    stopwatch_.reset();
+  }
+
+ private:
+  // Google Benchmark wants as many iterations of a repetition that failed as of one that did not.
+  void skip(benchmark::State& state, const std::string& message) const {
+    while (state.KeepRunningBatch(launches_)) {
+    }
+    state.SkipWithError(message.c_str());
+  }
+
+  void open() {
+    // What is known of this variant at smaller shapes foretells the time of a launch.
+    const auto known = session_.seconds_per_operation.find(rate_key());
+    if (known != session_.seconds_per_operation.end()) {
+      const double seconds = known->second * work_.operations;
+      if (seconds > session_.row_cap_seconds / 2.0) {
+        throw Skipped{fmt::format("a launch would take some {:.0f} s, cap {:.0f} s a row", seconds,
+                                  session_.row_cap_seconds)};
+      }
+    }
+    const Problem& problem = store_->get(spec_, work_.operations);
+    trial_.emplace(problem, variant_.device);
+    stopwatch_ = make_stopwatch(variant_.device);
+    trial_->reset();
+    launch_ = variant_.prepare(trial_->args());
+    const double first = stopwatch_->seconds(launch_);
+    verify("before timing");
+
+    Effort effort{session_.options.goal_seconds,
+                  session_.row_cap_seconds / (session_.options.repetitions + 1)};
+    if (first < effort.cap_seconds) {
+      launches_ = calibrate([this] { return timed_launch(); }, effort);
+    }
+    warm_up_ = first < effort.cap_seconds;
+    row_end_ = now() + session_.row_cap_seconds;
+  }
+
+  double timed_launch() {
+    if constexpr (in_place<Args>) trial_->reset();
+    return stopwatch_->seconds(launch_);
+  }
+
+  // Throws Failure with the first comparison that fails.
+  void verify(const char* when) {
+    for (const ref::Comparison& comparison : trial_->compare(variant_.precision)) {
+      if (!comparison.ok) {
+        throw Failure(fmt::format("wrong {}: {}", when, comparison.describe()));
+      }
+      worst_error_ = std::max(worst_error_, comparison.ratio);
+    }
+  }
+
+  void measure(benchmark::State& state) {
+    trial_->reset();
+    if (warm_up_) timed_launch();
+    const bool on_cpu = variant_.device == Device::cpu;
+    double machine = on_cpu ? probe_float32(session_.ceilings.threads) : 0.0;
+    double seconds = 0.0;
+    std::int64_t launches = 0;
+    bool late = false;
+    while (state.KeepRunningBatch(launches_)) {
+      for (; launches < launches_ && !late; ++launches) {
+        seconds += timed_launch();
+        late = now() > row_end_;
+      }
+      state.SetIterationTime(seconds);
+    }
+    // A row that reaches its cap keeps the repetitions that are complete, and one at least.
+    done_ = done_ || late;
+    if (launches < launches_) {
+      const bool first = complete_ == 0;
+      session_.failed = session_.failed || first;
+      state.SkipWithError(first ? fmt::format("the machine became slow: the cap of {} s ended the "
+                                              "row after {} of {} launches",
+                                              session_.row_cap_seconds, launches, launches_)
+                                      .c_str()
+                                : dropped);
+      return;
+    }
+    if (on_cpu) machine = std::min(machine, probe_float32(session_.ceilings.threads));
+    verify("after timing");
+    ++complete_;
+    report(state, seconds / static_cast<double>(launches), machine);
+  }
+
+  void report(benchmark::State& state, double seconds, double machine) {
+    session_.seconds_per_operation[rate_key()] = seconds / std::max(work_.operations, 1.0);
+    auto& counters = state.counters;
+    if (spec_.pairs > 0) counters["pairs/s"] = static_cast<double>(spec_.pairs) / seconds;
+    counters["FLOP/s"] = work_.operations / seconds;
+    counters["bytes/s"] = work_.bytes / seconds;
+    counters["error"] = worst_error_;
+    if (variant_.device == Device::cpu) {
+      const Ceilings& ceilings = session_.ceilings;
+      counters["floor"] = ceilings.least_seconds(work_, variant_.precision) / seconds;
+      counters["peak"] = 100.0 * work_.operations / seconds / ceilings.peak(variant_.precision);
+      counters["machine"] = machine / ceilings.float32_all_cores;
+    }
+    state.SetLabel(fmt::format("rung {}", variant_.rung));
+  }
+
+  std::string rate_key() const { return fmt::format("{}/{}", series_, siamese::name(spec_.form)); }
+
+  Session& session_;
+  const Variant<Args>& variant_;
+  ProblemSpec spec_;
+  Work work_;
+  std::shared_ptr<Store> store_;
+  std::string series_;
+  std::string name_;
+
+  std::optional<Trial<Args>> trial_;
+  std::unique_ptr<Stopwatch> stopwatch_;
+  Launch launch_;
+  std::int64_t launches_ = 1;  // timed in each repetition
+  bool warm_up_ = true;        // a launch so long needs none
+  double row_end_ = 0.0;       // when the cap is reached
+  double worst_error_ = 0.0;   // over its tolerance
+  int complete_ = 0;           // repetitions
+  bool done_ = false;          // no more repetitions are worth running
+};
+
+template <class Args>
+void add_rows(Session& session, const ProblemSpec& spec,
+              const std::shared_ptr<ProblemStore<typename Trial<Args>::Problem>>& store,
+              std::vector<std::unique_ptr<Row>>& rows) {
+  for (const Variant<Args>& variant : variants<Args>()) {
+    if (backend(variant.device).why_unavailable()) continue;
+    if (variant.why_unsupported(verify::shape_args<Args>(spec))) continue;
+    rows.push_back(std::make_unique<VariantRow<Args>>(session, variant, spec, store));
+  }
+}
+
+template <template <class> class Args>
+void add_op(Session& session, std::vector<std::unique_ptr<Row>>& rows) {
+  using Problem = typename Trial<Args<float>>::Problem;
+  const auto store = std::make_shared<ProblemStore<Problem>>(session);
+  for (ProblemSpec spec : shapes(op_name<Args<float>>, session.options.quick)) {
+    spec.network = session.options.network;
+    spec.loss = session.options.loss;
+    add_rows<Args<float>>(session, spec, store, rows);
+    if (!session.options.quick) add_rows<Args<double>>(session, spec, store, rows);
+  }
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<Row>> make_rows(Session& session) {
+  std::vector<std::unique_ptr<Row>> rows;
+  add_op<PairForwardArgs>(session, rows);
+  add_op<DistanceLossArgs>(session, rows);
+  add_op<AllPairsLossArgs>(session, rows);
+  add_op<PairBackwardArgs>(session, rows);
+  add_op<AdamArgs>(session, rows);
+  add_op<TrainStepArgs>(session, rows);
+  add_op<FitArgs>(session, rows);
+  return rows;
+}
+
+}  // namespace siamese::bench

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/session.h"
+
+namespace siamese::bench {
+
+/// One row of the results: a variant of an op at a shape.
+class Row {
+ public:
+  virtual ~Row() = default;
+
+  /// "op/device_variant/precision/form/points:N/pairs:M".
+  virtual const std::string& name() const = 0;
+
+  /// One repetition, as Google Benchmark calls it. The first one makes the data, verifies and
+  /// calibrates; each one verifies what its last launch left.
+  virtual void run(benchmark::State& state) = 0;
+
+  /// Gives back the data.
+  virtual void close() = 0;
+};
+
+/// The message of a repetition that is not a result; reporters leave it out. Google Benchmark knows
+/// only rows and errors.
+inline constexpr const char* dropped = "dropped";
+
+/// What the messages of rows begin with that were not attempted, which is no failure.
+inline constexpr const char* skipped = "skipped: ";
+
+/// Every variant whose device is there at every shape of its op's axes that it supports, in the
+/// order op, shape, variant. The session must outlive them.
+std::vector<std::unique_ptr<Row>> make_rows(Session& session);
+
+}  // namespace siamese::bench

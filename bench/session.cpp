@@ -1,0 +1,33 @@
+#include "bench/session.h"
+
+#include <csignal>
+#include <fstream>
+
+namespace siamese::bench {
+namespace {
+
+volatile std::sig_atomic_t interrupt_seen = 0;
+
+void on_interrupt(int) { interrupt_seen = 1; }
+
+}  // namespace
+
+bool interrupted() { return interrupt_seen != 0; }
+
+void catch_interrupts() {
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+}
+
+double available_memory() {
+  std::ifstream file("/proc/meminfo");
+  std::string key;
+  double kibibytes = 0.0;
+  std::string unit;
+  while (file >> key >> kibibytes >> unit) {
+    if (key == "MemAvailable:") return 1024.0 * kibibytes;
+  }
+  return 4e9;
+}
+
+}  // namespace siamese::bench

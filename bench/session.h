@@ -1,0 +1,33 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "bench/ceilings.h"
+#include "bench/options.h"
+
+namespace siamese::bench {
+
+/// What the rows of one run share.
+struct Session {
+  Options options;
+  Ceilings ceilings;
+  double row_cap_seconds = 0.0;        ///< wall clock for timing a row, all its repetitions
+  double reference_cap_seconds = 0.0;  ///< wall clock for the reference of a shape
+  bool failed = false;                 ///< a variant was wrong or did not run
+
+  /// Seconds per useful operation of the last row of a variant and form, by "op/variant/..".
+  std::map<std::string, double> seconds_per_operation;
+};
+
+/// Whether Ctrl-C was pressed; the rows that are left are then dropped.
+bool interrupted();
+
+/// Makes Ctrl-C and a request to end set interrupted() instead of ending the program.
+void catch_interrupts();
+
+/// Bytes that the machine can still give, or a guess where the system does not say.
+double available_memory();
+
+}  // namespace siamese::bench
