@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -91,6 +92,15 @@ void check(const Options& options) {
   }
 }
 
+// CLI11 alone takes a number that passes 64 bits for the greatest that fits.
+std::string integer_fault(const std::string& text) {
+  std::int64_t value = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, value);
+  if (error == std::errc{} && end == last) return "";
+  return fmt::format("'{}'; expected an integer of 64 bits", text);
+}
+
 // CLI11's messages may have several lines; the first says it.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
@@ -114,15 +124,18 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
                  "[distance]");
   auto* const points =
       app.add_option("--points", options.points, "points in all, landmarks among them [41]");
-  app.add_option("--landmarks", options.landmarks, "the first so many points are landmarks [11]");
+  auto* const landmarks = app.add_option("--landmarks", options.landmarks,
+                                         "the first so many points are landmarks [11]");
   auto* const dim = app.add_option("--dim", options.dimensions, "dimensions of the points [10]");
   auto* const data =
       app.add_option("--data", options.data,
                      "CSV or NPY file of your own points, one a row, instead of drawn ones; a "
                      "first column of text names them");
   app.add_option("--unit", options.unit, "unit of the coordinates, to show with results");
-  app.add_option("--seed", typed.seed, "of points, split and random coordinates [0]");
-  app.add_option("--init-seed", typed.init_seed, "of the network's weights and the batches [0]");
+  auto* const seed =
+      app.add_option("--seed", typed.seed, "of points, split and random coordinates [0]");
+  auto* const init_seed = app.add_option("--init-seed", typed.init_seed,
+                                         "of the network's weights and the batches [0]");
   auto* const epochs = app.add_option("--epochs", options.epochs,
                                       "passes over the pairs [100; with --all-pairs 4000 steps]");
   auto* const batch = app.add_option("--batch", options.batch, "pairs a step [128]");
@@ -135,6 +148,9 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.add_option("--out", options.out,
                  "folder for data, loss, predictions, summary.json and pictures [nothing is "
                  "written]");
+  for (CLI::Option* const integer : {points, landmarks, dim, seed, init_seed, epochs, batch}) {
+    integer->check(integer_fault, "");
+  }
   data->excludes(points)->excludes(dim);
   batch->excludes("--all-pairs");
   try {

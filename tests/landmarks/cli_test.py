@@ -1,0 +1,327 @@
+#!/usr/bin/env python3
+"""Calls siamese_landmarks as its users do, with good and with bad input.
+
+    cli_test.py PROGRAM [CLASS..]
+"""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+PROGRAM = sys.argv.pop(1)
+PLACES = Path(__file__).parents[2] / "landmarks" / "data" / "places.csv"
+QUICK = ["--epochs", "2"]
+DATA_FILES = {"points.csv", "points.npy", "features.csv", "pairs.csv", "split.csv", "loss.csv",
+              "predictions.csv", "predictions.npy", "aligned.csv", "summary.json"}
+
+
+def strict(text):
+    """JSON with no NaN or Infinity in it."""
+    def refuse(name):
+        raise ValueError(f"{name} is no JSON")
+    return json.loads(text, parse_constant=refuse)
+
+
+class ProgramTest(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.out = self.folder / "out"
+
+    def call(self, *arguments, **options):
+        return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True,
+                              timeout=120, check=False, **options)
+
+    def succeed(self, *arguments, **options):
+        done = self.call(*arguments, **options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def refuse(self, code, message, *arguments, **options):
+        """One line on standard error with the message in it, the exit code, and no file left."""
+        before = sorted(self.folder.rglob("*"))
+        done = self.call(*arguments, **options)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertTrue(done.stderr.startswith("siamese_landmarks: "), done.stderr)
+        self.assertIn(message, done.stderr)
+        self.assertEqual(sorted(self.folder.rglob("*")), before)
+
+    def write(self, name, content):
+        path = self.folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def first_cells(self, name):
+        lines = (self.out / name).read_text(encoding="utf-8").splitlines()
+        return [line.split(",")[0] for line in lines]
+
+
+class Experiment(ProgramTest):
+    def test_default_is_the_original_experiment(self):
+        text = self.succeed("--out", self.out)
+        self.assertEqual(self.first_cells("points.csv")[1], "0.6027633760716439")
+        summary = strict((self.out / "summary.json").read_text(encoding="utf-8"))
+        self.assertEqual(summary["training"]["network"], "11-200relu-200relu-10sigmoid")
+        self.assertEqual(summary["training"]["parameters"], 44610)
+        self.assertEqual(summary["training"]["pairs"], 435)
+        self.assertEqual(summary["training"]["loss"], "as_written")
+        test = summary["test"]
+        self.assertAlmostEqual(test["random"]["error_per_point"], 1.5, delta=0.05)
+        self.assertLess(test["multilateration"]["error_per_point"], 1e-12)
+        # "Underwhelming": no better than random coordinates, though the loss fell.
+        self.assertGreater(test["network"]["error_per_point"], 1.3)
+        self.assertLess(summary["training"]["last_loss"], summary["training"]["first_loss"] / 2)
+        for row in ("network", "random coordinates", "multilateration", "correlation"):
+            self.assertIn(row, text)
+        split = (self.out / "split.csv").read_text(encoding="utf-8").splitlines()
+        self.assertEqual(split[:3], ["part,point", "train,18", "train,11"])
+        self.assertEqual(split[31], "test,27")
+        self.assertEqual(len((self.out / "pairs.csv").read_text().splitlines()), 436)
+        self.assertEqual(len((self.out / "loss.csv").read_text().splitlines()), 101)
+
+    def test_equal_seeds_give_equal_files(self):
+        texts = []
+        for name in ("a", "b"):
+            self.succeed(*QUICK, "--out", self.folder / name, "--variant", "reference")
+            texts.append((self.folder / name / "predictions.csv").read_text())
+        self.assertEqual(*texts)
+
+    def test_seeds_change_what_they_name(self):
+        first = {}
+        for name, seeds in (("a", []), ("b", ["--init-seed", 1]), ("c", ["--seed", 1])):
+            self.out = self.folder / name
+            self.succeed(*QUICK, *seeds, "--out", self.out)
+            first[name] = self.first_cells("points.csv")[1], self.first_cells("predictions.csv")[1]
+        self.assertEqual(first["a"][0], first["b"][0])
+        self.assertNotEqual(first["a"][1], first["b"][1])
+        self.assertNotEqual(first["a"][0], first["c"][0])
+
+    def test_all_pairs_of_more_points_learns(self):
+        self.succeed("--points", 60, "--dim", 2, "--landmarks", 4, "--all-pairs", "--epochs", 300,
+                     "--out", self.out)
+        summary = strict((self.out / "summary.json").read_text(encoding="utf-8"))
+        self.assertEqual(summary["training"]["pair_form"], "all")
+        self.assertLess(summary["test"]["network"]["error_per_pair"], 0.1)
+        self.assertFalse((self.out / "pairs.csv").exists())
+
+    def test_every_loss_runs(self):
+        for loss in ("as_written", "sqeuclidean", "euclidean/squared", "manhattan/huber:0.5",
+                     "cosine"):
+            self.succeed(*QUICK, "--loss", loss)
+        self.succeed(*QUICK, "--loss", "sqeuclidean", "--target", "squared_distance")
+
+    def test_multilateration_says_when_it_is_not_exact(self):
+        self.assertIn("not exact here: the 3 landmarks span 2 of 10 dimensions",
+                      self.succeed(*QUICK, "--landmarks", 3))
+
+    def test_help_and_version(self):
+        self.assertIn("--all-pairs", self.succeed("--help"))
+        self.assertRegex(self.succeed("--version"), r"^siamese_landmarks \d+\.\d+\.\d+\n$")
+
+
+class Data(ProgramTest):
+    ROWS = [(0.0, 0.0), (4.0, 0.0), (0.0, 2.0), (4.0, 2.0), (1.0, 1.0), (3.0, 0.5), (2.0, 2.0)]
+
+    def test_csv_with_names(self):
+        lines = ["place,x,y"] + [f"town {i},{x},{y}" for i, (x, y) in enumerate(self.ROWS)]
+        data = self.write("towns.csv", "\n".join(lines) + "\n")
+        text = self.succeed(*QUICK, "--landmarks", 3, "--data", data, "--unit", "km",
+                            "--out", self.out)
+        self.assertIn("divided by 4", text)
+        self.assertIn("in km", text)
+        self.assertEqual(self.first_cells("points.csv")[:2], ["name", "town 0"])
+        summary = strict((self.out / "summary.json").read_text(encoding="utf-8"))
+        self.assertEqual(summary["data"]["divided_by"], 4.0)
+        self.assertLess(summary["test"]["multilateration"]["error_per_pair"], 1e-12)
+
+    def test_mark_crlf_semicolons_and_decimal_commas_are_the_same_points(self):
+        plain = "\n".join(f"{x},{y}" for x, y in self.ROWS)
+        other = "\r\n".join(f"{x};{y}".replace(".", ",") for x, y in self.ROWS)
+        texts = []
+        for name, content in (("a", plain), ("b", "\ufeff" + other)):
+            data = self.write(name + ".csv", content)
+            self.out = self.folder / name
+            self.succeed(*QUICK, "--landmarks", 3, "--data", data, "--out", self.out)
+            texts.append((self.out / "points.csv").read_text())
+        self.assertEqual(*texts)
+
+    def test_npy_that_it_wrote_itself(self):
+        self.succeed(*QUICK, "--out", self.out)
+        again = self.folder / "again"
+        self.succeed(*QUICK, "--data", self.out / "points.npy", "--out", again)
+        self.assertEqual((self.out / "points.csv").read_text(), (again / "points.csv").read_text())
+
+    def test_places(self):
+        self.succeed("--data", PLACES, "--all-pairs", "--epochs", 5, "--out", self.out)
+        self.assertEqual(self.first_cells("points.csv")[:2], ["name", "Andorra"])
+        self.assertEqual(len(self.first_cells("points.csv")), 313)
+
+    def test_bad_files(self):
+        five = "1,2\n3,4\n5,6\n7,8\n"
+        cases = [
+            ("bad.csv", five + "9,nan\n", 1, "bad.csv, line 5, column 2: 'nan'; expected a finite"),
+            ("bad.csv", five + "9\n", 1, "bad.csv, line 5: 1 cells; expected 2"),
+            ("bad.csv", five + "9,\n", 1, "bad.csv, line 5, column 2: empty cell"),
+            ("bad.csv", "", 1, "bad.csv: no rows"),
+            ("few.csv", five, 2, "few.csv': points: 4; expected at least 5"),
+            ("few.csv", five + "9,10\n", 2, "landmarks: 11; expected 1 to 5"),
+            ("bad.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8'", 1, "header is cut off"),
+            ("bad.npy", "1,2\n", 1, "bad.npy: no NPY file"),
+            ("bad.txt", five, 2, "bad.txt'; expected a name that ends in .csv or .npy"),
+        ]
+        for name, content, code, message in cases:
+            with self.subTest(name=name, message=message):
+                self.refuse(code, message, "--data", self.write(name, content), "--out", self.out)
+        self.refuse(1, "none.csv': No such file", "--data", self.folder / "none.csv")
+        (self.folder / "d.csv").mkdir()
+        self.refuse(1, "expected a regular file", "--data", self.folder / "d.csv")
+
+
+class Output(ProgramTest):
+    def test_writes_what_it_says(self):
+        self.succeed(*QUICK, "--out", self.out / "deep" / "er")
+        names = {p.name for p in (self.out / "deep" / "er").iterdir()}
+        self.assertEqual({n for n in names if not n.endswith((".png", ".svg"))}, DATA_FILES)
+
+    def test_pictures(self):
+        if subprocess.run(["/usr/bin/python3", "-c", "import matplotlib"], capture_output=True,
+                          check=False).returncode != 0:
+            self.skipTest("matplotlib is not installed")
+        for dimensions, drawn in ((2, {"loss", "distances", "map"}), (10, {"loss", "distances"})):
+            out = self.folder / str(dimensions)
+            text = self.succeed(*QUICK, "--dim", dimensions, "--out", out)
+            self.assertIn("pictures in", text)
+            pictures = {p.stem: p for p in out.glob("*.png")}
+            self.assertEqual(set(pictures), drawn)
+            for path in pictures.values():
+                self.assertEqual(path.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+                self.assertIn("<svg", path.with_suffix(".svg").read_text(encoding="utf-8"))
+
+    def test_without_matplotlib_everything_else_is_written(self):
+        self.write("matplotlib.py", "raise ImportError('no matplotlib here')")
+        done = self.call(*QUICK, "--out", self.out,
+                         env={**os.environ, "PYTHONPATH": str(self.folder)})
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("pictures.py: no matplotlib here; expected the package python3-matplotlib",
+                      done.stderr)
+        self.assertIn("no pictures", done.stdout)
+        self.assertEqual({p.name for p in self.out.iterdir()}, DATA_FILES)
+
+    def test_earlier_run_is_replaced(self):
+        self.succeed(*QUICK, "--out", self.out)
+        self.succeed(*QUICK, "--out", self.out, "--seed", 1)
+        self.assertNotEqual(self.first_cells("points.csv")[1], "0.6027633760716439")
+
+    def test_unwritable_folder(self):
+        self.refuse(1, "cannot write folder '/proc/x'", "--out", "/proc/x")
+        file = self.write("file", "")
+        self.refuse(1, "file/d'", "--out", file / "d")
+
+    def test_full_disk(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+        def call(out):
+            done = subprocess.run([PROGRAM, *QUICK, "--out", out], capture_output=True, text=True,
+                                  timeout=60, check=False, preexec_fn=limit, restore_signals=False)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertRegex(done.stderr.splitlines()[-1],
+                             r"^siamese_landmarks: cannot write '.*': File too large$")
+
+        call(self.out)
+        self.assertEqual(list(self.folder.iterdir()), [])
+        self.succeed(*QUICK, "--out", self.out)
+        before = {p.name: p.read_bytes() for p in self.out.iterdir()}
+        call(self.out)
+        self.assertEqual({p.name: p.read_bytes() for p in self.out.iterdir()}, before)
+
+    def test_full_standard_output(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([PROGRAM, *QUICK], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  timeout=60, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("siamese_landmarks: cannot write to standard output", done.stderr)
+
+
+class BadInput(ProgramTest):
+    CASES = [
+        (["--loss", "hinge"], "--loss: loss: unknown distance 'hinge'; expected one of"),
+        (["--loss", "euclidean/cubed"], "unknown criterion 'cubed'"),
+        (["--loss", "euclidean/huber:-1"], "expected a positive number"),
+        (["--loss", "euclidean/contrastive_1_is_dissimilar"], "expected absolute, squared or hub"),
+        (["--target", "area"], "--target 'area'; expected distance or squared_distance"),
+        (["--variant", "warp9"], "variant 'warp9' is unknown; expected one of reference"),
+        (["--points", "4"], "--points 4; expected 5 to"),
+        (["--points", "-5"], "--points -5; expected 5 to"),
+        (["--points", "10"], "--landmarks 11; expected at most the 10 of --points"),
+        (["--points", "1000000000000"], "GB of this machine's memory"),
+        (["--points", "9223372036854775807"], "GB of this machine's memory"),
+        (["--points", "1000000000000", "--all-pairs"], "GB of this machine's memory"),
+        (["--points", "1e12"], "--points: '1e12'; expected an integer"),
+        (["--points", "99999999999999999999"], "--points: '99999999999999999999'; expected an int"),
+        (["--points", ""], "--points"),
+        (["--landmarks", "0"], "--landmarks 0; expected 1 to"),
+        (["--landmarks", "42"], "--landmarks 42; expected at most the 41"),
+        (["--dim", "0"], "--dim 0; expected 1 to"),
+        (["--dim", "1000000000000"], "GB of this machine's memory"),
+        (["--epochs", "0"], "--epochs 0; expected 1 to"),
+        (["--epochs", "-1"], "--epochs -1; expected 1 to"),
+        (["--batch", "0"], "--batch 0; expected 1 to"),
+        (["--seed", "-1"], "--seed -1; expected 0 to 4294967295"),
+        (["--seed", "4294967296"], "--seed 4294967296; expected 0 to 4294967295"),
+        (["--init-seed", "-1"], "--init-seed -1; expected 0 to"),
+        (["--learning-rate", "0"], "--learning-rate 0; expected a positive number"),
+        (["--learning-rate", "nan"], "--learning-rate nan; expected a positive number"),
+        (["--learning-rate", "fast"], "--learning-rate"),
+        (["--all-pairs", "--loss", "as_written"], "--all-pairs with --loss as_written"),
+        (["--all-pairs", "--batch", "3"], "--all-pairs"),
+        (["--all-pairs", "--target", "squared_distance"], "--all-pairs with --target"),
+        (["--data", "x.csv", "--points", "50"], "--data"),
+        (["--bogus"], "--bogus"),
+        (["extra"], "extra"),
+        (["--epochs"], "--epochs"),
+    ]
+
+    def test_usage_is_refused_in_one_line(self):
+        for arguments, message in self.CASES:
+            with self.subTest(arguments=arguments):
+                self.refuse(2, message, "--out", self.out, *arguments)
+
+    def test_diverging_training_is_reported(self):
+        done = self.call("--learning-rate", "1e300", "--loss", "euclidean/squared",
+                         "--variant", "reference", "--out", self.out)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr, r"training: the loss is (-?nan|inf) in epoch \d+")
+        self.assertFalse(self.out.exists())
+
+
+class Interruption(ProgramTest):
+    def test_signals_leave_nothing(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(signal=number):
+                process = subprocess.Popen(
+                    [PROGRAM, "--epochs", "1000000", "--out", str(self.out)],
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                self.assertIn("data", process.stdout.readline())
+                time.sleep(0.3)
+                self.assertTrue(self.out.exists())
+                process.send_signal(number)
+                _, errors = process.communicate(timeout=60)
+                self.assertEqual(process.returncode, 130)
+                self.assertIn("siamese_landmarks: stopped, as asked; nothing was written", errors)
+                self.assertEqual(list(self.folder.iterdir()), [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

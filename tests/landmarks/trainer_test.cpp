@@ -1,0 +1,131 @@
+#include "landmarks/trainer.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kernels/ops.h"
+#include "kernels/variant.h"
+#include "model/error.h"
+#include "model/landmark_data.h"
+#include "model/parameters.h"
+
+namespace siamese::landmarks {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+TrainingTask small_task(bool all_pairs, std::optional<Loss> loss = Loss{}) {
+  NumpyRandom random(3);
+  const LandmarkData data = uniform_landmark_data(12, 5, 3, random);
+  TrainingTask task;
+  task.network = Network::parse("5-17relu-9relu-3sigmoid");
+  task.parameters = glorot_uniform(task.network, 1);
+  task.x = data.features;
+  task.loss = loss;
+  task.all_pairs = all_pairs;
+  task.shuffle_seed = 5;
+  if (all_pairs) {
+    task.coordinates = data.points;
+  } else {
+    task.pairs = all_pairs_list(data.points.rows);
+    task.targets = pair_distances(data.points, task.pairs);
+    task.batch = 19;  // 66 pairs: three batches and a rest of 9
+  }
+  return task;
+}
+
+// Every variant of the registries that can do the task on this machine.
+std::vector<std::string> able_variants(bool all_pairs) {
+  const TrainingTask task = small_task(all_pairs);
+  std::vector<std::string> names;
+  const auto add = [&](const auto& variants, std::string_view op) {
+    for (const auto& variant : variants) {
+      const std::string full = fmt::format("{}/{}/{}/{}", op, name(variant.device), variant.name,
+                                           name(variant.precision));
+      try {
+        make_trainer(task, full);
+        names.push_back(full);
+      } catch (const UsageError&) {
+        // It says that it cannot; make_trainer's own tests see to the words.
+      }
+    }
+  };
+  add(variants<FitArgs<float>>(), op_name<FitArgs<float>>);
+  add(variants<TrainStepArgs<float>>(), op_name<TrainStepArgs<float>>);
+  return names;
+}
+
+class AgainstReference : public testing::TestWithParam<bool> {};
+
+// Few epochs, so that rounding has no time to grow.
+TEST_P(AgainstReference, EveryVariantTrainsAlike) {
+  const TrainingTask task = small_task(GetParam());
+  const std::vector<double> want = make_reference_trainer(task)->train(4);
+  const std::vector<std::string> names = able_variants(GetParam());
+  ASSERT_FALSE(names.empty()) << "no variant trains";
+  for (const std::string& name : names) {
+    SCOPED_TRACE(name);
+    const auto trainer = make_trainer(task, name);
+    EXPECT_EQ(trainer->name(), name);
+    const std::vector<double> got = trainer->train(4);
+    ASSERT_EQ(got.size(), want.size());
+    const bool narrow = name.find("float32") == std::string::npos && !name.ends_with("tf32x3");
+    for (std::size_t e = 0; e < want.size(); ++e) {
+      EXPECT_NEAR(got[e], want[e], (narrow ? 2e-2 : 2e-5) * want[e]) << "epoch " << e;
+    }
+  }
+}
+
+// The same bits, however the epochs are divided into calls.
+TEST_P(AgainstReference, CallsDoNotMatter) {
+  const TrainingTask task = small_task(GetParam());
+  std::vector<std::string> names = able_variants(GetParam());
+  names.emplace_back("reference");
+  for (const std::string& name : names) {
+    SCOPED_TRACE(name);
+    const auto once = make_trainer(task, name);
+    const auto thrice = make_trainer(task, name);
+    const std::vector<double> want = once->train(6);
+    std::vector<double> got = thrice->train(1);
+    for (const std::int64_t more : {3, 2}) {
+      const std::vector<double> losses = thrice->train(more);
+      got.insert(got.end(), losses.begin(), losses.end());
+    }
+    EXPECT_EQ(got.size(), want.size());
+    for (std::size_t e = 0; e < want.size(); ++e) EXPECT_NEAR(got[e], want[e], 1e-4 * want[e]);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Pairs, AgainstReference, testing::Values(false, true),
+                         [](const auto& info) { return info.param ? "all" : "listed"; });
+
+TEST(Trainer, ReferenceContinuesExactly) {
+  const TrainingTask task = small_task(false, std::nullopt);
+  const auto once = make_trainer(task, "");
+  const auto twice = make_trainer(task, "reference");
+  EXPECT_EQ(once->name(), "reference") << "the loss as written has no kernel";
+  once->train(5);
+  twice->train(2);
+  twice->train(3);
+  EXPECT_EQ(once->parameters(), twice->parameters());
+}
+
+TEST(Trainer, RefusesUnknownVariantsByListingTheKnown) {
+  const TrainingTask task = small_task(false);
+  EXPECT_THAT([&task] { make_trainer(task, "warp9"); },
+              ThrowsMessage<UsageError>(AllOf(HasSubstr("variant 'warp9' is unknown"),
+                                              HasSubstr("reference, "), HasSubstr("/cpu/"))));
+}
+
+TEST(Trainer, SaysWhyAVariantCannot) {
+  const TrainingTask task = small_task(false, std::nullopt);
+  const auto& steps = variants<TrainStepArgs<float>>();
+  ASSERT_FALSE(steps.empty());
+  EXPECT_THAT([&] { make_trainer(task, steps.front().name); },
+              ThrowsMessage<UsageError>(HasSubstr("cannot train this: the loss as written")));
+}
+
+}  // namespace
+}  // namespace siamese::landmarks
