@@ -1,10 +1,9 @@
 #include <algorithm>
 #include <memory>
-#include <optional>
-#include <string>
 
 #include "kernels/cpu/simd/dispatch.h"
 #include "kernels/cpu/simd/eigen.h"
+#include "kernels/cpu/variants.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
 
@@ -17,23 +16,8 @@ namespace siamese {
 namespace {
 
 template <class T>
-constexpr Precision precision = sizeof(T) == sizeof(double) ? Precision::float64
-                                                            : Precision::float32;
-
-template <class T>
 EigenKernels<T> kernels() {
   return for_chosen_isa([]<Isa isa>() { return eigen_kernels<isa, T>(); });
-}
-
-template <class Args>
-std::optional<std::string> any_shape(const Args&) {
-  return std::nullopt;
-}
-
-template <class T>
-std::optional<std::string> listed_pairs(const DistanceLossArgs<T>& args) {
-  if (args.pairs.form != PairForm::all) return std::nullopt;
-  return "the form all is all_pairs_loss's";
 }
 
 /// An op whose kernel takes its arguments alone.
@@ -97,23 +81,22 @@ class ComposedStep {
 template <class T>
 struct RegisterEigen {
   Register<PairForwardArgs<T>> pair_forward{
-      {"eigen", Device::cpu, precision<T>, 0, any_shape<PairForwardArgs<T>>,
+      {"eigen", Device::cpu, precision_of<T>, 0, any_shape<PairForwardArgs<T>>,
        [](const auto& args) { return launch(kernels<T>().pair_forward, args); }}};
   Register<DistanceLossArgs<T>> distance_loss{
-      {"eigen", Device::cpu, precision<T>, 0, listed_pairs<T>,
+      {"eigen", Device::cpu, precision_of<T>, 0, listed_pairs<T>,
        [](const auto& args) { return launch(kernels<T>().distance_loss, args); }}};
   Register<AllPairsLossArgs<T>> all_pairs_loss{
-      {"eigen", Device::cpu, precision<T>, 0, any_shape<AllPairsLossArgs<T>>,
+      {"eigen", Device::cpu, precision_of<T>, 0, any_shape<AllPairsLossArgs<T>>,
        [](const auto& args) { return launch(kernels<T>().all_pairs_loss, args); }}};
-  Register<PairBackwardArgs<T>> pair_backward{
-      {"eigen", Device::cpu, precision<T>, 0, any_shape<PairBackwardArgs<T>>, prepare_backward<T>}};
-  Register<AdamArgs<T>> adam{{"eigen", Device::cpu, precision<T>, 0, any_shape<AdamArgs<T>>,
+  Register<PairBackwardArgs<T>> pair_backward{{"eigen", Device::cpu, precision_of<T>, 0,
+                                               any_shape<PairBackwardArgs<T>>,
+                                               prepare_backward<T>}};
+  Register<AdamArgs<T>> adam{{"eigen", Device::cpu, precision_of<T>, 0, any_shape<AdamArgs<T>>,
                               [](const auto& args) { return launch(kernels<T>().adam, args); }}};
-  Register<TrainStepArgs<T>> train_step{
-      {"eigen", Device::cpu, precision<T>, 0, any_shape<TrainStepArgs<T>>,
-       [](const TrainStepArgs<T>& args) -> Launch {
-         return [step = std::make_shared<ComposedStep<T>>(args)](Stream) { step->run(); };
-       }}};
+  Register<TrainStepArgs<T>> train_step{{"eigen", Device::cpu, precision_of<T>, 0,
+                                         any_shape<TrainStepArgs<T>>,
+                                         launch_of<ComposedStep<T>, TrainStepArgs<T>>}};
 };
 
 const RegisterEigen<float> register_float32;

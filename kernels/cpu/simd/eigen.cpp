@@ -45,7 +45,7 @@ void multiply_by_derivative(Activation activation, ConstMatrixMap<T> h, MatrixMa
     case Activation::linear:
       return;
     case Activation::relu:
-      dh = (h.array() > T(0)).select(dh, T(0));
+      dh.array() *= (h.array() > T(0)).template cast<T>();
       return;
     case Activation::sigmoid:
       dh.array() *= h.array() * (T(1) - h.array());
