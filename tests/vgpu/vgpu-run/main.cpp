@@ -142,17 +142,25 @@ void set(const char* name, const std::string& value) {
   }
 }
 
+// Whether the processor runs the library that is built for AVX-512.
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+         __builtin_cpu_supports("avx512cd") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+         __builtin_cpu_supports("avx512vl") != 0;
+}
+
 // The stand-in libraries, which are built beside this program. They are loaded before the program's
 // own, so that its search path does not matter.
 std::string stand_ins() {
   const std::filesystem::path folder =
       std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  const std::filesystem::path runtime_folder = has_avx512() ? folder / "x86-64-v4" : folder;
+  const std::array libraries = {runtime_folder / "libcudart.so.13", folder / "libcublas.so.13",
+                                folder / "libcublasLt.so.13"};
   std::string list;
-  constexpr std::array names = {"libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13"};
-  for (const char* name : names) {
-    if (!std::filesystem::exists(folder / name)) continue;
+  for (const std::filesystem::path& library : libraries) {
     if (!list.empty()) list += ':';
-    list += (folder / name).string();
+    list += library.string();
   }
   if (const char* before = std::getenv("LD_PRELOAD"); before != nullptr && before[0] != '\0') {
     list += std::string(":") + before;
