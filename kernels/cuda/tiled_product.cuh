@@ -51,9 +51,10 @@ inline constexpr int thread_columns = 8;
 inline constexpr int thread_rows = threads / thread_columns;
 inline constexpr int slice_depth = 8;
 inline constexpr int pack = Pack<float>::size;
-/// Columns added to a slice in shared memory: 8 rows apart, then, are half the banks apart, and the
-/// transposing store below hits each bank once.
-inline constexpr int padding = 4;
+/// Length of a slice's rows in shared memory. Where the store transposes, rows 4 apart then lie
+/// half the banks apart and a warp's store hits each bank once; where it does not, slices lie
+/// packed.
+constexpr int pitch(Lies lies, int extent) { return lies == Lies::along_k ? extent + 4 : extent; }
 
 /// One operand's share of a slice on its way to shared memory, [slice_depth][extent].
 template <Lies lies, int extent>
@@ -69,7 +70,7 @@ class Stage {
     }
   }
 
-  __device__ void store(float (&slice)[slice_depth][extent + padding]) const {
+  __device__ void store(float (&slice)[slice_depth][pitch(lies, extent)]) const {
 #pragma unroll
     for (int i = 0; i < packs_a_thread; ++i) {
       const Place place = place_of(i);
@@ -166,8 +167,8 @@ __global__ void __launch_bounds__(threads)
   // threads read neighbouring banks and write whole sectors.
   constexpr int patch_rows = tile_rows / thread_rows;
   constexpr int patch_columns = tile_columns / thread_columns;
-  __shared__ alignas(16) float a_slices[2][slice_depth][tile_rows + padding];
-  __shared__ alignas(16) float b_slices[2][slice_depth][tile_columns + padding];
+  __shared__ alignas(16) float a_slices[2][slice_depth][pitch(a_lies, tile_rows)];
+  __shared__ alignas(16) float b_slices[2][slice_depth][pitch(b_lies, tile_columns)];
 
   const std::int64_t part = blockIdx.x % parts;
   const std::int64_t tile = blockIdx.x / parts;
