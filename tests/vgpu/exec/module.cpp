@@ -31,8 +31,7 @@ struct Module::Contents {
 void Module::Contents::allocate_variables() {
   for (const ptx::Variable& v : source->variables) {
     if (v.space != ptx::Space::global && v.space != ptx::Space::constant) continue;
-    if (addresses.count(v.name) != 0) continue;
-    if (v.external) throw PtxError(fmt::format("{} is declared but not defined", v.name));
+    if (v.external || addresses.count(v.name) != 0) continue;
     const auto kind = v.managed ? MemoryKind::managed : MemoryKind::variable;
     const auto address = memory->allocate(v.bytes, kind, "variable " + v.name);
     if (!address) throw PtxError(fmt::format("no memory for variable {}", v.name));
@@ -41,8 +40,12 @@ void Module::Contents::allocate_variables() {
         {v.name, *address, v.bytes, v.space == ptx::Space::constant, v.managed, v.has_initial});
   }
   for (const ptx::Variable& v : source->variables) {
+    if (v.space != ptx::Space::global && v.space != ptx::Space::constant) continue;
     const auto found = addresses.find(v.name);
-    if (found != addresses.end()) initialise(v, found->second);
+    if (found == addresses.end()) {
+      throw PtxError(fmt::format("{} is declared but not defined", v.name));
+    }
+    if (!v.external) initialise(v, found->second);
   }
 }
 

@@ -1,5 +1,6 @@
 // An assert that fails on the device: the next wait returns cudaErrorAssert, and so does every call
 // after it, for the error is sticky.
+#undef NDEBUG  // asserts stay in release builds
 #include <cassert>
 
 #include "tests/vgpu/programs/program.cuh"

@@ -1,13 +1,16 @@
-// A barrier in a branch that not all threads of the block take.
+// A barrier in a branch that not all threads of the block take: the others wait at the next one.
 #include "tests/vgpu/programs/planted/planted.cuh"
 
 __global__ void partly(int threads_in_branch, int* y) {
   __shared__ int buffer[64];
-  buffer[threadIdx.x] = threadIdx.x;
-  if (static_cast<int>(threadIdx.x) < threads_in_branch) {
+  const int i = threadIdx.x;
+  buffer[i] = i;
+  if (i < threads_in_branch) {
     __syncthreads();
-    y[threadIdx.x] = buffer[63 - threadIdx.x];
+    y[i] = buffer[63 - i];
   }
+  __syncthreads();
+  buffer[i] = y[63 - i];
 }
 
 int main(int argc, char** argv) {
