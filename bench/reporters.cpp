@@ -55,6 +55,14 @@ std::vector<Run> clean(const std::vector<Run>& runs) {
   std::vector<Run> cleaned;
   for (Run run : runs) {
     if (run.error_occurred && run.error_message == dropped) continue;
+    const auto cpu = run.counters.find(cpu_seconds_counter);
+    if (cpu != run.counters.end()) {
+      // Times are sums over iterations, but for relative ones.
+      const bool is_time = run.aggregate_unit == benchmark::kTime;
+      run.cpu_accumulated_time =
+          cpu->second.value * (is_time ? static_cast<double>(run.iterations) : 1.0);
+      run.counters.erase(cpu);
+    }
     if (!std::isfinite(run.real_accumulated_time) || !std::isfinite(run.cpu_accumulated_time)) {
       continue;  // the relative spread of a time of 0
     }

@@ -9,8 +9,8 @@
 namespace siamese::bench {
 
 /// The runs that belong into results, as results name them: without the repetitions that were
-/// dropped, without Google Benchmark's suffixes for how it timed, and without numbers that JSON
-/// does not know (0/0 and its like).
+/// dropped, with the processor time that the row measured, without Google Benchmark's suffixes for
+/// how it timed, and without numbers that JSON does not know (0/0 and its like).
 std::vector<benchmark::BenchmarkReporter::Run> clean(
     const std::vector<benchmark::BenchmarkReporter::Run>& runs);
 

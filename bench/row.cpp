@@ -157,13 +157,16 @@ class VariantRow final : public Row {
     const double first = stopwatch_->seconds(launch_);
     verify("before timing");
 
-    Effort effort{session_.options.goal_seconds,
-                  session_.row_cap_seconds / (session_.options.repetitions + 1)};
+    const Effort effort{session_.options.goal_seconds, repetition_cap()};
     if (first < effort.cap_seconds) {
       launches_ = calibrate([this] { return timed_launch(); }, effort);
     }
     warm_up_ = first < effort.cap_seconds;
     row_end_ = now() + session_.row_cap_seconds;
+  }
+
+  double repetition_cap() const {
+    return session_.row_cap_seconds / (session_.options.repetitions + 1);
   }
 
   double timed_launch() {
@@ -186,36 +189,38 @@ class VariantRow final : public Row {
     if (warm_up_) timed_launch();
     const bool on_cpu = variant_.device == Device::cpu;
     double machine = on_cpu ? probe_float32(session_.ceilings.threads) : 0.0;
+
     double seconds = 0.0;
     std::int64_t launches = 0;
-    bool late = false;
-    while (state.KeepRunningBatch(launches_)) {
-      for (; launches < launches_ && !late; ++launches) {
-        seconds += timed_launch();
-        late = now() > row_end_;
-      }
-      state.SetIterationTime(seconds);
-    }
-    // A row that reaches its cap keeps the repetitions that are complete, and one at least.
-    done_ = done_ || late;
+    const double end = std::min(now() + repetition_cap(), row_end_);
+    const double cpu_begin = process_seconds();
+    do {
+      seconds += timed_launch();
+      ++launches;
+    } while (launches < launches_ && now() < end);
+    const double cpu_seconds = process_seconds() - cpu_begin;
+
+    // Where the machine has become slow since the calibration, the first repetition settles for
+    // what the cap leaves; every other one must be as long, for they are compared.
+    if (complete_ == 0) launches_ = launches;
+    if (now() >= row_end_) done_ = true;
     if (launches < launches_) {
-      const bool first = complete_ == 0;
-      session_.failed = session_.failed || first;
-      state.SkipWithError(first ? fmt::format("the machine became slow: the cap of {} s ended the "
-                                              "row after {} of {} launches",
-                                              session_.row_cap_seconds, launches, launches_)
-                                      .c_str()
-                                : dropped);
+      skip(state, dropped);
       return;
     }
     if (on_cpu) machine = std::min(machine, probe_float32(session_.ceilings.threads));
     verify("after timing");
     ++complete_;
-    report(state, seconds / static_cast<double>(launches), machine);
+    while (state.KeepRunningBatch(launches_)) state.SetIterationTime(seconds);
+    const auto count = static_cast<double>(launches);
+    report(state, seconds / count, machine);
+    state.counters[cpu_seconds_counter] = cpu_seconds / count;
   }
 
   void report(benchmark::State& state, double seconds, double machine) {
-    session_.seconds_per_operation[rate_key()] = seconds / std::max(work_.operations, 1.0);
+    const double rate = seconds / std::max(work_.operations, 1.0);
+    double& known = session_.seconds_per_operation[rate_key()];
+    known = complete_ == 1 ? rate : std::min(known, rate);
     auto& counters = state.counters;
     if (spec_.pairs > 0) counters["pairs/s"] = static_cast<double>(spec_.pairs) / seconds;
     counters["FLOP/s"] = work_.operations / seconds;

@@ -30,6 +30,10 @@ class Row {
 /// only rows and errors.
 inline constexpr const char* dropped = "dropped";
 
+/// The counter that brings the processor time of a launch, all threads together and what puts its
+/// inputs back included; reporters show it as Google Benchmark's CPU time.
+inline constexpr const char* cpu_seconds_counter = "cpu_seconds";
+
 /// What the messages of rows begin with that were not attempted, which is no failure.
 inline constexpr const char* skipped = "skipped: ";
 

@@ -12,6 +12,9 @@ namespace siamese::bench {
 /// Seconds since some fixed moment, by the steady clock.
 double now();
 
+/// Processor seconds of this program so far, all threads together.
+double process_seconds();
+
 /// Measures launches on a device.
 class Stopwatch {
  public:

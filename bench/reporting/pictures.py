@@ -1,0 +1,235 @@
+"""Results as pictures, drawn with matplotlib: each function gives a figure, or None where the
+results hold nothing that it could show."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; markers and line styles tell
+# series apart once more, and go on where eight colours are not enough.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C6D31"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h"]
+LINES = ["-", "--", ":"]
+FLOOR = "#777777"
+
+STYLE = {
+    "font.size": 10, "axes.titlesize": 10, "axes.grid": True, "grid.color": "#dddddd",
+    "grid.linewidth": 0.6, "axes.axisbelow": True, "axes.spines.top": False,
+    "axes.spines.right": False, "svg.fonttype": "none", "svg.hashsalt": "siamese",
+    "figure.dpi": 100, "savefig.dpi": 160,
+}
+FORM_TITLES = {
+    "dense": "dense: two rows of its own per pair",
+    "indexed": "indexed: pairs share points",
+    "all": "all: every pair of points",
+}
+
+
+def _style(index):
+    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)],
+            "linestyle": LINES[index // len(COLOURS) % len(LINES)]}
+
+
+def _series_of(rows):
+    """The series in ladder order, so that one has the same look in every picture of an op."""
+    ordered = sorted(rows, key=lambda row: (row.device, row.precision != "float32", row.precision,
+                                            row.rung, row.variant))
+    return list(dict.fromkeys(row.series for row in ordered))
+
+
+def _seconds_text(value, _=None):
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= size * 0.999:
+            return f"{value / size:g} {unit}"
+    return f"{value * 1e9:g} ns"
+
+
+def _count_text(value, _=None):
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size * 0.999:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:g}"
+
+
+def _subtitle(results):
+    context = results.context
+    threads = context.get("threads", "?")
+    return (f"{context.get('processor', 'unknown machine').split(', ')[0]}, {threads} "
+            f"thread{'' if threads == '1' else 's'}, {context.get('isa', '?')}; network "
+            f"{context.get('network', '?')}, loss {context.get('loss', '?')}; "
+            f"commit {context.get('commit', '?')}")
+
+
+def _finish(figure, title, results, top_inches=0.75):
+    """Title and origin above the axes, which keep `top_inches` free for them."""
+    height = figure.get_size_inches()[1]
+    figure.text(0.012, 1 - 0.12 / height, title, fontsize=13, fontweight="bold", va="top")
+    figure.text(0.012, 1 - 0.42 / height, _subtitle(results), fontsize=8, color="#555555", va="top")
+    return 1 - top_inches / height
+
+
+def _legend(figure, handles):
+    figure.legend(handles=handles, loc="center right", frameon=False, fontsize=9,
+                  bbox_to_anchor=(0.995, 0.5))
+
+
+def time_picture(results, op):
+    """Time over pairs, a panel per form, log axes, the floor drawn below."""
+    rows = [row for row in results.timed if row.op == op and row.form]
+    forms = list(dict.fromkeys(row.form for row in rows))
+    if not rows:
+        return None
+    series = _series_of(rows)
+    by_points = op in ("pair_forward", "pair_backward")
+    count = (lambda row: row.points) if by_points else (lambda row: row.pairs)
+
+    height = max(4.6, 1.6 + 0.22 * (len(series) + 2))
+    width = 1.2 + 3.6 * len(forms) + 2.3
+    figure, axes = plt.subplots(1, len(forms), figsize=(max(width, 7.5), height), sharey=True,
+                                squeeze=False)
+    for axis, form in zip(axes[0], forms):
+        here = [row for row in rows if row.form == form]
+        for index, name in enumerate(series):
+            line = sorted((row for row in here if row.series == name), key=count)
+            if not line:
+                continue
+            middle = [row.seconds for row in line]
+            below = [row.seconds - min(row.times) for row in line]
+            above = [max(row.times) - row.seconds for row in line]
+            axis.errorbar([count(row) for row in line], middle, yerr=[below, above], capsize=2,
+                          linewidth=1.5, markersize=5, elinewidth=0.8, **_style(index))
+        floors = sorted({(count(row), row.least_seconds) for row in here
+                         if row.precision == "float32" and row.least_seconds})
+        least = {}
+        for x, seconds in floors:  # the same but for rounding in every variant's row
+            least.setdefault(x, seconds)
+        axis.plot(least.keys(), least.values(), color=FLOOR, linestyle=(0, (4, 2)), linewidth=1.5,
+                  marker="_")
+        axis.set(xscale="log", yscale="log", title=FORM_TITLES[form],
+                 xlabel="points" if by_points else "pairs")
+        axis.xaxis.set_major_locator(LogLocator(10, numticks=6))
+        axis.xaxis.set_major_formatter(FuncFormatter(_count_text))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.margins(x=0.12)
+    axes[0][0].set_ylabel("time of a launch")
+    axes[0][0].yaxis.set_major_formatter(FuncFormatter(_seconds_text))
+    handles = [Line2D([], [], label=name, linewidth=1.5, markersize=5, **_style(index))
+               for index, name in enumerate(series)]
+    handles.append(Line2D([], [], color=FLOOR, linestyle=(0, (4, 2)), label="floor (float32)"))
+    top = _finish(figure, f"{op}: time", results)
+    figure.tight_layout(rect=(0, 0, 1 - 2.0 / figure.get_size_inches()[0], top))
+    _legend(figure, handles)
+    return figure
+
+
+def peak_picture(results, op):
+    """The ladder: percent of the FMA peak of each variant, a panel per shape."""
+    rows = [row for row in results.timed if row.op == op and row.counter("peak") is not None]
+    if not rows:
+        return None
+    series = _series_of(rows)
+    shapes = list(dict.fromkeys(row.shape_key for row in rows))
+    titles = {row.shape_key: row.shape.replace(" points / ", " points\n") for row in rows}
+    columns = min(len(shapes), 4)
+    lines = -(-len(shapes) // columns)
+    panel = 0.75 + 0.27 * len(series)
+    figure, axes = plt.subplots(lines, columns, sharex=True, sharey=True, squeeze=False,
+                                figsize=(max(2.0 + 2.5 * columns, 7.5), 1.3 + panel * lines + 0.3))
+    most = max(row.counter("peak") for row in rows)
+    for index, axis in enumerate(axes.flat):
+        if index >= len(shapes):
+            axis.set_visible(False)
+            continue
+        here = {row.series: row for row in rows if row.shape_key == shapes[index]}
+        for place, name in enumerate(series):
+            row = here.get(name)
+            if row is None:
+                continue
+            value = row.counter("peak")
+            axis.barh(place, value, height=0.7, color=_style(place)["color"])
+            axis.text(value + 0.02 * most, place, f"{value:.3g}%", va="center", fontsize=8)
+        axis.set_title(titles[shapes[index]], fontsize=9)
+        axis.grid(axis="y", visible=False)
+        axis.xaxis.set_major_locator(MaxNLocator(4))
+        if index + columns >= len(shapes):
+            axis.set_xlabel("% of FMA peak")
+            axis.tick_params(labelbottom=True)
+    first = axes[0][0]
+    first.set_yticks(range(len(series)), series)
+    first.set_ylim(len(series) - 0.4, -0.6)  # the lowest rung on top
+    first.set_xlim(0, most * 1.28)
+    top = _finish(figure, f"{op}: percent of the machine's FMA peak", results)
+    figure.tight_layout(rect=(0, 0, 1, top))
+    return figure
+
+
+def roofline_picture(results):
+    """Useful operations a second over useful operations a byte, below the machine's roofs."""
+    rows = [row for row in results.timed if row.precision == "float32" and row.device == "cpu"]
+    peak = results.ceiling("fma_peak_float32_gflops")
+    one_core = results.ceiling("fma_peak_float32_one_core_gflops")
+    bandwidths = results.bandwidths()
+    if not rows or not peak or not bandwidths:
+        return None
+    ops = list(dict.fromkeys(row.op for row in rows))
+    series = _series_of(rows)
+    intensity = [row.operations / row.bytes for row in rows]
+    rate = [row.counter("FLOP/s") * 1e-9 for row in rows]
+
+    figure, axis = plt.subplots(figsize=(10.5, 6.2))
+    left = min(min(intensity), peak / bandwidths[0][1]) / 2
+    right = max(intensity) * 4
+    grid = [left * (right / left) ** (step / 200) for step in range(201)]
+
+    def roof(bandwidth, ceiling):
+        return [min(ceiling, bandwidth * x) for x in grid]
+
+    fastest = max(gbs for _, gbs in bandwidths)
+    memory = bandwidths[-1][1]
+    axis.plot(grid, roof(fastest, peak), color="#222222", linewidth=1.6)
+    axis.plot(grid, roof(memory, peak), color="#222222", linewidth=1.6, linestyle="--")
+    if int(results.context.get("threads", "1")) > 1:
+        axis.plot(grid, [one_core] * len(grid), color="#999999", linewidth=1.0, linestyle=":")
+        axis.annotate(f"FMA peak, one core: {one_core:.0f} GFLOP/s", (right, one_core),
+                      xytext=(-4, -4), textcoords="offset points", ha="right", va="top",
+                      fontsize=8, color="#666666")
+    axis.annotate(f"FMA peak: {peak:.0f} GFLOP/s", (right, peak), xytext=(-4, 4),
+                  textcoords="offset points", ha="right", va="bottom", fontsize=8)
+    for row, x, y in zip(rows, intensity, rate):
+        size = 25 + 18 * (row.shape_key == max(r.shape_key for r in rows if r.op == row.op))
+        axis.scatter(x, y, s=size, color=COLOURS[ops.index(row.op) % len(COLOURS)],
+                     marker=MARKERS[series.index(row.series) % len(MARKERS)], alpha=0.85,
+                     linewidths=0.4, edgecolors="white", zorder=3)
+    axis.set(xscale="log", yscale="log", xlim=(left, right), ylim=(min(rate) / 2, peak * 2),
+             xlabel="useful operations per least byte (FLOP/B)",
+             ylabel="useful operations per second (GFLOP/s)")
+    axis.xaxis.set_major_formatter(FuncFormatter(_count_text))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    handles = [Line2D([], [], color="#222222", label=f"first cache: {fastest:.0f} GB/s"),
+               Line2D([], [], color="#222222", linestyle="--", label=f"memory: {memory:.0f} GB/s")]
+    handles += [Line2D([], [], linestyle="", marker="o", color=COLOURS[i % len(COLOURS)], label=op)
+                for i, op in enumerate(ops)]
+    handles += [Line2D([], [], linestyle="", marker=MARKERS[i % len(MARKERS)], color="#555555",
+                       label=name) for i, name in enumerate(series)]
+    top = _finish(figure, "Roofline of all rows, float32", results)
+    figure.tight_layout(rect=(0, 0, 1 - 2.1 / 10.5, top))
+    _legend(figure, handles)
+    return figure
+
+
+def all_pictures(results):
+    """[(name without ending, figure)]; the caller saves and closes each."""
+    with plt.rc_context(STYLE):
+        for op in results.ops:
+            for kind, draw in (("time", time_picture), ("peak", peak_picture)):
+                figure = draw(results, op)
+                if figure is not None:
+                    yield f"{kind}_{op}", figure
+                    plt.close(figure)
+        figure = roofline_picture(results)
+        if figure is not None:
+            yield "roofline", figure
+            plt.close(figure)

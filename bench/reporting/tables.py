@@ -1,0 +1,121 @@
+"""Results as tables: readable Markdown, and CSV for other programs."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+# A row during which the machine ran slower than this part of its own peak tells little.
+QUIET = 0.9
+
+
+@dataclass
+class Table:
+    title: str
+    header: list
+    rows: list  # of lists of text, as many as the header has
+    note: str = ""
+
+
+def time_text(seconds):
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def _optional(value, form):
+    return "" if value is None else form.format(value)
+
+
+def _remark(row):
+    if row.error:
+        return row.error
+    machine = row.counter("machine")
+    if machine is not None and machine < QUIET:
+        return f"machine at {100 * machine:.0f}% of its peak"
+    return ""
+
+
+def _op_row(results, row):
+    if not row.times:
+        return [row.series, row.shape] + [""] * 7 + [_remark(row)]
+    first = results.first_rung(row)
+    return [
+        row.series, row.shape, time_text(row.seconds), f"{100 * row.spread:.1f}%",
+        f"{row.counter('FLOP/s') * 1e-9:.2f}", _optional(row.counter("peak"), "{:.1f}%"),
+        _optional(row.counter("floor"), "{:.3f}"), f"{first.seconds / row.seconds:.2f}x",
+        _optional(row.counter("error"), "{:.2g}"), _remark(row)
+    ]
+
+
+def op_tables(results):
+    """One table per op: each variant at each shape."""
+    header = ["variant", "shape", "time", "spread", "GFLOP/s", "of peak", "floor", "vs first rung",
+              "error", "remark"]
+    for op in results.ops:
+        rows = [row for row in results.rows if row.op == op]
+        yield Table(op, header, [_op_row(results, row) for row in rows])
+
+
+MACHINE = [
+    ("processor", "processor"), ("threads", "threads"), ("isa", "vector instructions"),
+    ("system", "system"), ("compiler", "compiler"), ("flags", "flags"),
+    ("build_type", "build type"), ("commit", "commit"), ("date", "date"),
+    ("cuda_device", "CUDA device"), ("network", "network"), ("loss", "loss"), ("adam", "Adam"),
+    ("sweep", "sweep"), ("fma_peak_float32_one_core_gflops", "FMA peak, one core, GFLOP/s"),
+    ("fma_peak_float32_gflops", "FMA peak, all threads, GFLOP/s"),
+    ("memory_bandwidth_gbs", "memory bandwidth, GB/s"),
+]
+
+
+def machine_table(results):
+    rows = [[label, str(results.context[key])] for key, label in MACHINE if key in results.context]
+    return Table("Machine and build", ["", ""], rows)
+
+
+LEGEND = """\
+time: median of the repetitions. spread: half their range over the median. GFLOP/s: useful
+operations (bench/work.h) over time. of peak: of the machine's measured FMA peak. floor: least
+possible time by the measured ceilings over the time, 1 is perfect. error: largest error over its
+tolerance, below 1 is right. Variants are float32 where nothing else is said.
+"""
+
+
+def markdown(table):
+    """The table with its columns aligned, so that it reads well in a terminal too."""
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in table.rows]
+    widths = [max([len(cell) for cell in column] + [3])
+              for column in zip(table.header, *escaped)]
+    lines = [[cell.ljust(width) for cell, width in zip(row, widths)]
+             for row in [table.header, ["-" * width for width in widths], *escaped]]
+    return f"## {table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def report_text(results):
+    """The whole report as Markdown."""
+    parts = ["# Benchmark results\n"]
+    if results.context.get("partial"):
+        parts.append("**Partial: the run was interrupted; rows that it had not finished are"
+                     " missing.**\n")
+    if results.context.get("build_type") not in (None, "Release"):
+        parts.append("**Not a Release build: these numbers are worth nothing.**\n")
+    parts += [markdown(table) for table in op_tables(results)]
+    parts += [LEGEND, markdown(machine_table(results))]
+    return "\n".join(parts)
+
+
+def csv_text(results):
+    """One line per row, numbers in SI units and in full."""
+    text = io.StringIO()
+    columns = ["pairs/s", "FLOP/s", "bytes/s", "floor", "peak", "error", "machine"]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["name", "op", "device", "variant", "rung", "precision", "form", "points",
+                     "pairs", "parameters", "repetitions", "median_s", "least_s", "most_s",
+                     *columns, "message"])
+    for row in results.rows:
+        times = [row.seconds, min(row.times), max(row.times)] if row.times else [""] * 3
+        values = [row.counter(name) for name in columns]
+        writer.writerow([row.name, row.op, row.device, row.variant, row.rung, row.precision,
+                         row.form, row.points, row.pairs, row.parameters, len(row.times), *times,
+                         *("" if value is None else value for value in values), row.error])
+    return text.getvalue()
