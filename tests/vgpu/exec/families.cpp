@@ -6,6 +6,7 @@ const OpcodeTable& opcode_table() {
   static const OpcodeTable table = [] {
     OpcodeTable t;
     add_arithmetic(t);
+    add_async_copies(t);
     add_atomics(t);
     add_barriers(t);
     add_bits(t);
@@ -14,10 +15,14 @@ const OpcodeTable& opcode_table() {
     add_control(t);
     add_conversions(t);
     add_float_signs(t);
+    add_matrix(t);
+    add_mbarriers(t);
     add_memory(t);
     add_moves(t);
     add_special_functions(t);
     add_warp(t);
+    add_wgmma(t);
+    add_wmma(t);
     return t;
   }();
   return table;

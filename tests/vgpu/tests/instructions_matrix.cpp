@@ -26,22 +26,25 @@ std::string registers(char name, int count) {
 
 // Each lane loads its registers of one operand from memory, register i of lane l at i * 32 + l.
 std::string load_registers(char name, int count, std::string_view type, int bytes, int parameter) {
-  std::string text = fmt::format("  .reg .{} %{}<{}>;\n  .reg .b64 %at_{};\n", type, name, count, name);
+  std::string text =
+      fmt::format("  .reg .{} %{}<{}>;\n  .reg .b64 %at_{};\n", type, name, count, name);
   text += fmt::format("  cvt.u64.u32 %at_{0}, %lane;\n  mad.lo.u64 %at_{0}, %at_{0}, {1}, %p{2};\n",
                       name, bytes, parameter);
   for (int i = 0; i < count; ++i) {
-    text += fmt::format("  ld.global.{} %{}{}, [%at_{}+{}];\n", type, name, i, name, i * 32 * bytes);
+    text +=
+        fmt::format("  ld.global.{} %{}{}, [%at_{}+{}];\n", type, name, i, name, i * 32 * bytes);
   }
   return text;
 }
 
-std::string store_registers(char name, int count, std::string_view type, int bytes,
-                            int parameter) {
-  std::string text = fmt::format("  .reg .b64 %to_{0};\n  cvt.u64.u32 %to_{0}, %lane;\n"
-                                 "  mad.lo.u64 %to_{0}, %to_{0}, {1}, %p{2};\n",
-                                 name, bytes, parameter);
+std::string store_registers(char name, int count, std::string_view type, int bytes, int parameter) {
+  std::string text = fmt::format(
+      "  .reg .b64 %to_{0};\n  cvt.u64.u32 %to_{0}, %lane;\n"
+      "  mad.lo.u64 %to_{0}, %to_{0}, {1}, %p{2};\n",
+      name, bytes, parameter);
   for (int i = 0; i < count; ++i) {
-    text += fmt::format("  st.global.{} [%to_{}+{}], %{}{};\n", type, name, i * 32 * bytes, name, i);
+    text +=
+        fmt::format("  st.global.{} [%to_{}+{}], %{}{};\n", type, name, i * 32 * bytes, name, i);
   }
   return text;
 }
@@ -68,8 +71,8 @@ struct Form {
   std::string shape;
   std::string types;  // d.a.b.c
   int rows, depth;
-  int per;       // elements of a and b a register
-  int per_sum;   // of c and d
+  int per;           // elements of a and b a register
+  int per_sum;       // of c and d
   double tolerance;  // relative to the sum of magnitudes
   Precision precision;
 };
@@ -84,9 +87,9 @@ TEST_P(Mma, SumsProductsAtTheManualsPlaces) {
   const Form& f = GetParam();
   const bool wide = f.types.find("f64") != std::string::npos;
   const std::string element = f.types.find("bf16") != std::string::npos ? "bf16"
-                              : f.per == 2                                ? "f16"
-                              : wide                                      ? "f64"
-                                                                          : "tf32";
+                              : f.per == 2                              ? "f16"
+                              : wide                                    ? "f64"
+                                                                        : "tf32";
   std::mt19937 random(7);
   std::uniform_real_distribution<double> uniform(-2, 2);
   // Elements as bits, and their values.
@@ -154,8 +157,8 @@ TEST_P(Mma, SumsProductsAtTheManualsPlaces) {
       load_registers('a', a_registers, operand_type, bytes, 0) +
       load_registers('b', b_registers, operand_type, bytes, 1) +
       load_registers('c', sum_registers, sum_type, bytes, 2) +
-      fmt::format("  .reg .{} %d<{}>;\n  mma.sync.aligned.{}.row.col.{} {}, {}, {}, {};\n", sum_type,
-                  sum_registers, f.shape, f.types, registers('d', sum_registers),
+      fmt::format("  .reg .{} %d<{}>;\n  mma.sync.aligned.{}.row.col.{} {}, {}, {}, {};\n",
+                  sum_type, sum_registers, f.shape, f.types, registers('d', sum_registers),
                   registers('a', a_registers), registers('b', b_registers),
                   registers('c', sum_registers)) +
       store_registers('d', sum_registers, sum_type, bytes, 3);
@@ -176,7 +179,8 @@ TEST_P(Mma, SumsProductsAtTheManualsPlaces) {
       if (wide) {
         got = device.download<double>(result, 32 * sum_registers)[at];
       } else if (f.per_sum == 2) {
-        got = to_double(F16{device.download<std::uint16_t>(result, 64 * sum_registers)[2 * at + i % 2]});
+        got = to_double(
+            F16{device.download<std::uint16_t>(result, 64 * sum_registers)[2 * at + i % 2]});
       } else {
         got = device.download<float>(result, 32 * sum_registers)[at];
       }
@@ -189,19 +193,18 @@ TEST_P(Mma, SumsProductsAtTheManualsPlaces) {
 
 INSTANTIATE_TEST_SUITE_P(
     Forms, Mma,
-    ::testing::Values(
-        Form{"m16n8k8", "f32.bf16.bf16.f32", 16, 8, 2, 1, 1e-6, Precision::bf16},
-        Form{"m16n8k16", "f32.bf16.bf16.f32", 16, 16, 2, 1, 1e-6, Precision::bf16},
-        Form{"m16n8k8", "f32.f16.f16.f32", 16, 8, 2, 1, 1e-6, Precision::f16},
-        Form{"m16n8k16", "f32.f16.f16.f32", 16, 16, 2, 1, 1e-6, Precision::f16},
-        Form{"m16n8k8", "f16.f16.f16.f16", 16, 8, 2, 2, 5e-4, Precision::f16},
-        Form{"m16n8k16", "f16.f16.f16.f16", 16, 16, 2, 2, 5e-4, Precision::f16},
-        Form{"m16n8k4", "f32.tf32.tf32.f32", 16, 4, 1, 1, 1e-6, Precision::tf32},
-        Form{"m16n8k8", "f32.tf32.tf32.f32", 16, 8, 1, 1, 1e-6, Precision::tf32},
-        Form{"m8n8k4", "f64.f64.f64.f64", 8, 4, 1, 1, 1e-15, Precision::f64},
-        Form{"m16n8k4", "f64.f64.f64.f64", 16, 4, 1, 1, 1e-15, Precision::f64},
-        Form{"m16n8k8", "f64.f64.f64.f64", 16, 8, 1, 1, 1e-15, Precision::f64},
-        Form{"m16n8k16", "f64.f64.f64.f64", 16, 16, 1, 1, 1e-15, Precision::f64}),
+    ::testing::Values(Form{"m16n8k8", "f32.bf16.bf16.f32", 16, 8, 2, 1, 1e-6, Precision::bf16},
+                      Form{"m16n8k16", "f32.bf16.bf16.f32", 16, 16, 2, 1, 1e-6, Precision::bf16},
+                      Form{"m16n8k8", "f32.f16.f16.f32", 16, 8, 2, 1, 1e-6, Precision::f16},
+                      Form{"m16n8k16", "f32.f16.f16.f32", 16, 16, 2, 1, 1e-6, Precision::f16},
+                      Form{"m16n8k8", "f16.f16.f16.f16", 16, 8, 2, 2, 5e-4, Precision::f16},
+                      Form{"m16n8k16", "f16.f16.f16.f16", 16, 16, 2, 2, 5e-4, Precision::f16},
+                      Form{"m16n8k4", "f32.tf32.tf32.f32", 16, 4, 1, 1, 1e-6, Precision::tf32},
+                      Form{"m16n8k8", "f32.tf32.tf32.f32", 16, 8, 1, 1, 1e-6, Precision::tf32},
+                      Form{"m8n8k4", "f64.f64.f64.f64", 8, 4, 1, 1, 1e-15, Precision::f64},
+                      Form{"m16n8k4", "f64.f64.f64.f64", 16, 4, 1, 1, 1e-15, Precision::f64},
+                      Form{"m16n8k8", "f64.f64.f64.f64", 16, 8, 1, 1, 1e-15, Precision::f64},
+                      Form{"m16n8k16", "f64.f64.f64.f64", 16, 16, 1, 1, 1e-15, Precision::f64}),
     [](const auto& test) {
       std::string name = test.param.shape + "_" + test.param.types;
       std::replace(name.begin(), name.end(), '.', '_');

@@ -80,8 +80,7 @@ Outcome PtxDevice::run_body(std::string_view body, const Shape& shape,
 
 std::vector<std::byte> evaluate_bytes(std::string_view statements, std::string_view result_type,
                                       std::size_t result_size,
-                                      const std::vector<ScalarOperand>& inputs,
-                                      std::size_t count) {
+                                      const std::vector<ScalarOperand>& inputs, std::size_t count) {
   // A byte lives in a register of 16 bits.
   const auto held = [](std::string_view type) { return type == "b8" ? "b16" : type; };
   PtxDevice device;
@@ -100,8 +99,8 @@ std::vector<std::byte> evaluate_bytes(std::string_view statements, std::string_v
         "  .reg .{} %{};\n  mad.lo.u64 %at, %i, {}, %p{};\n  ld.global.{} %{}, [%at];\n",
         held(inputs[i].type), name, inputs[i].size, i + 2, inputs[i].type, name);
   }
-  body += fmt::format("  {}\n  mad.lo.u64 %at, %i, {}, %p1;\n  st.global.{} [%at], %d;\n", statements,
-                      result_size, result_type);
+  body += fmt::format("  {}\n  mad.lo.u64 %at, %i, {}, %p1;\n  st.global.{} [%at], %d;\n",
+                      statements, result_size, result_type);
   PtxDevice::Shape shape;
   shape.grid.x = static_cast<std::uint32_t>((count + 255) / 256);
   shape.block.x = 256;
