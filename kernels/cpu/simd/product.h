@@ -72,6 +72,7 @@ struct Block {
   Vector<T> at[block_rows][vectors];
 };
 
+/// Adds the product of A [block_rows, depth] and B [depth, vectors] to c.
 template <class T, int vectors>
 inline void multiply_add(Block<T, vectors>& c, std::int64_t depth, Strided<T> a, Panel<T> b) {
   for (std::int64_t k = 0; k < depth; ++k) {
@@ -84,9 +85,12 @@ inline void multiply_add(Block<T, vectors>& c, std::int64_t depth, Strided<T> a,
   }
 }
 
+/// One panel of columns. Flattened: the accumulators stay in registers only where every function
+/// that sees them is inlined before the compiler breaks arrays up.
 template <int vectors, class T, class Begin, class End>
-inline void panel_product(std::int64_t rows, std::int64_t column, std::int64_t depth, Strided<T> a,
-                          Panel<T> b, const Begin& begin, const End& end) {
+[[gnu::flatten]] inline void panel_product(std::int64_t rows, std::int64_t column,
+                                           std::int64_t depth, Strided<T> a, Panel<T> b,
+                                           const Begin& begin, const End& end) {
   for (std::int64_t row = 0; row < rows; row += block_rows) {
     Block<T, vectors> c;
     repeat<block_rows>([&](auto r) {
