@@ -98,11 +98,6 @@ std::vector<Extent> shared_extents(const LaunchState& launch) {
   return extents;
 }
 
-std::string describe_shared(const Warp& w, std::uint64_t offset) {
-  return fmt::format("shared offset {:#x} is {}", offset,
-                     describe_extents(shared_extents(*w.worker->launch), offset));
-}
-
 std::string describe_local(const Warp& w, std::uint64_t offset) {
   std::vector<Extent> extents;
   for (const Frame* f = w.frame; f != nullptr; f = f->caller) {
@@ -124,7 +119,7 @@ std::string describe(const Warp& w, RegionKind kind, std::uint64_t offset) {
       return memory.describe(memory.base() + offset);
     }
     case RegionKind::shared:
-      return describe_shared(w, offset);
+      return describe_shared_offset(w, offset);
     case RegionKind::local:
       return describe_local(w, offset);
   }
@@ -356,6 +351,29 @@ void resolve_generic(Warp& w, const AccessDetail& d, const std::uint64_t* addres
 
 }  // namespace
 
+std::string describe_shared_offset(const Warp& w, std::uint64_t offset) {
+  return fmt::format("shared offset {:#x} is {}", offset,
+                     describe_extents(shared_extents(*w.worker->launch), offset));
+}
+
+Block* owner_of(Warp& w, const std::byte* at) {
+  for (Block* block : w.block->cluster) {
+    if (at >= block->shared.data() && at < block->shared.data() + block->shared_end) return block;
+  }
+  return nullptr;
+}
+
+std::uint8_t* shadow_of(Warp& w, const std::byte* at) {
+  if (Block* block = owner_of(w, at)) {
+    return block->shared_shadow.data() + (at - block->shared.data());
+  }
+  const Memory& memory = *w.worker->launch->memory;
+  if (at >= memory.bytes() && at < memory.bytes() + memory.end_offset()) {
+    return memory.shadow() + (at - memory.bytes());
+  }
+  return nullptr;
+}
+
 SharedPlace shared_place(Warp& w, std::uint64_t address) {
   const std::uint64_t rank = address >> kClusterRankShift;
   const auto offset = static_cast<std::uint32_t>(address & ((1u << kClusterRankShift) - 1));
@@ -404,6 +422,28 @@ Resolve resolver(AddressSpace space) {
       return resolve_param;
   }
   return nullptr;
+}
+
+Ordering take_ordering(Builder& b, Ordering otherwise) {
+  const int word =
+      b.take_any({"weak", "volatile", "mmio", "relaxed", "acquire", "release", "acq_rel"});
+  b.take_any({"cta", "cluster", "gpu", "sys"});
+  switch (word) {
+    case 0:
+      return Ordering::weak;
+    case 1:
+    case 2:
+    case 3:
+      return Ordering::relaxed;
+    case 4:
+      return Ordering::acquire;
+    case 5:
+      return Ordering::release;
+    case 6:
+      return Ordering::acquire_release;
+    default:
+      return otherwise;
+  }
 }
 
 void take_cache_hints(Builder& b) {

@@ -156,9 +156,7 @@ void build_atomic(Builder& b) {
   auto& d = b.detail<AtomicDetail>();
   const bool returns = b.source().opcode == "atom";
   d.kind = AccessKind::atomic;
-  d.strong = true;
-  b.take_any({"relaxed", "acquire", "release", "acq_rel"});
-  b.take_any({"cta", "cluster", "gpu", "sys"});
+  d.ordering = take_ordering(b, Ordering::relaxed);
   const AddressSpace space = take_space(b);
   b.take("noftz");
   take_cache_hints(b);

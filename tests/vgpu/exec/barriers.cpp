@@ -78,7 +78,7 @@ void write_result(std::byte* rows, const Instruction& ins, const BarrierDetail& 
 // Lets all that wait go on, and makes the barrier ready for its next use.
 void release(Block& block, std::uint32_t number) {
   Barrier& barrier = block.barriers[number];
-  race_barrier(block, barrier.arrived);
+  if (block.worker->checks.race) race_barrier(block, barrier);
   for (const auto& w : block.warps) {
     for (Fragment& f : w->fragments) {
       if (f.state != Fragment::State::waiting || f.barrier != static_cast<std::int32_t>(number))
@@ -129,7 +129,7 @@ void run_barrier(Warp& w, const Instruction& ins, LaneMask mask) {
     throw Fault{FaultKind::hang, message};
   }
   barrier.arrived[w.index] |= mask;
-  race_arrive(w);
+  if (w.worker->checks.race) race_arrive(w, barrier, d.action != Action::arrive);
   ++w.worker->counters.barriers;
   if (d.reduction != Reduction::none) {
     const LaneMask value = (predicate(w, d.source) ^ d.source_flip) & mask;
@@ -157,7 +157,7 @@ void run_barrier(Warp& w, const Instruction& ins, LaneMask mask) {
 
 void run_warp_barrier(Warp& w, const Instruction& ins, LaneMask mask) {
   if (!converged(w, mask, row<std::uint32_t>(w, ins.a))) return;
-  race_warp_sync(w, mask);
+  if (w.worker->checks.race) race_warp_sync(w);
 }
 
 void build_warp_barrier(Builder& b) {

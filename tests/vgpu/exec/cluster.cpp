@@ -36,9 +36,11 @@ void complete_phase(Block& block) {
     return std::any_of(arrived.begin(), arrived.end(), [](LaneMask m) { return m != 0; });
   });
   if (!all || !any) return;
-  race_cluster_barrier(block);
+  if (block.worker->checks.race) race_cluster_barrier(block);
   for (Block* b : block.cluster) {
     Barrier& barrier = cluster_barrier(*b);
+    barrier.clocks.clear();
+    barrier.acquiring = 0;
     std::fill(barrier.arrived.begin(), barrier.arrived.end(), 0);
     for (const auto& w : b->warps) {
       for (Fragment& f : w->fragments) {
@@ -70,6 +72,7 @@ void run_arrive(Warp& w, const Instruction& ins, LaneMask mask) {
     throw Fault{FaultKind::hang, message};
   }
   barrier.arrived[w.index] |= mask;
+  if (w.worker->checks.race) race_arrive(w, barrier, true);
   ++w.worker->counters.barriers;
   complete_phase(*w.block);
   if (!w.fragments.empty()) retarget(w);

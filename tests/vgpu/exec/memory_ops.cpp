@@ -11,6 +11,7 @@
 #include "tests/vgpu/exec/compiler.h"
 #include "tests/vgpu/exec/families.h"
 #include "tests/vgpu/exec/lanes.h"
+#include "tests/vgpu/exec/race.h"
 
 namespace vgpu {
 namespace {
@@ -25,6 +26,7 @@ using Transfer = void (*)(Warp&, const Lanes&, std::uint32_t offset, std::uint32
 struct MemoryDetail : AccessDetail {
   std::vector<std::uint32_t> rows;
   std::uint32_t element_bytes = 0;
+  std::uint32_t register_bytes = 0;
   Transfer transfer = nullptr;
   ParameterArea area;  // of parameters inside a frame
 };
@@ -130,6 +132,24 @@ void move_elements(Warp& w, const MemoryDetail& d, const Lanes& lanes, LaneMask 
   }
 }
 
+bool same_value(Warp& w, const AccessDetail& access, std::uint32_t lane, std::uint32_t other) {
+  const auto& d = static_cast<const MemoryDetail&>(access);
+  return std::all_of(d.rows.begin(), d.rows.end(), [&](std::uint32_t r) {
+    const std::byte* at = w.rows + r;
+    return std::memcmp(at + std::size_t{lane} * d.register_bytes,
+                       at + std::size_t{other} * d.register_bytes, d.element_bytes) == 0;
+  });
+}
+
+bool holds_value(Warp& w, const AccessDetail& access, std::uint32_t lane, const std::byte* at) {
+  const auto& d = static_cast<const MemoryDetail&>(access);
+  for (std::size_t i = 0; i < d.rows.size(); ++i) {
+    const std::byte* value = w.rows + d.rows[i] + std::size_t{lane} * d.register_bytes;
+    if (std::memcmp(at + i * d.element_bytes, value, d.element_bytes) != 0) return false;
+  }
+  return true;
+}
+
 void run_memory(Warp& w, const Instruction& ins, LaneMask mask) {
   const auto& d = static_cast<const MemoryDetail&>(*ins.detail);
   Lanes lanes;
@@ -148,18 +168,15 @@ void run_area(Warp& w, const Instruction& ins, LaneMask mask) {
   move_elements(w, d, lanes, mask);
 }
 
-void take_ordering(Builder& b, MemoryDetail& d) {
-  if (b.take("weak")) return;
-  d.strong = b.take_any({"volatile", "relaxed", "acquire", "release", "mmio"}) >= 0;
-  b.take_any({"cta", "cluster", "gpu", "sys"});
-}
-
 void build_memory(Builder& b) {
   auto& d = b.detail<MemoryDetail>();
   const bool store = b.source().opcode == "st";
   d.kind = store ? AccessKind::store : AccessKind::load;
-  take_ordering(b, d);
   b.take("unified");
+  d.ordering = take_ordering(b, Ordering::weak);
+  // ld.mmio.relaxed.sys
+  b.take("relaxed");
+  b.take("sys");
   const AddressSpace space = b.take("param::func") ? AddressSpace::param : take_space(b);
   take_cache_hints(b);
   const int vector = b.take_any({"v2", "v4", "v8"});
@@ -217,6 +234,11 @@ void build_memory(Builder& b) {
     }
     if (store) b.unsupported("to the kernel's parameters");
   }
+  d.register_bytes = register_bytes;
+  if (store) {
+    d.same_value = same_value;
+    d.holds_value = holds_value;
+  }
   d.resolve = resolver(space);
   const Builder::Address a = b.address(address);
   d.address_bytes = a.bytes;
@@ -225,8 +247,9 @@ void build_memory(Builder& b) {
   b.out.handler = run_memory;
 }
 
-void run_fence(Warp&, const Instruction&, LaneMask) {
+void run_fence(Warp& w, const Instruction&, LaneMask) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (w.worker->checks.race) race_fence(w);
 }
 
 // A block runs on one host thread, and host threads see each other's stores in order, so a fence

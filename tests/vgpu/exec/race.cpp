@@ -1,10 +1,313 @@
 #include "tests/vgpu/exec/race.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <new>
+#include <string>
+
+#include "tests/vgpu/exec/lanes.h"
+
 namespace vgpu {
-void race_start(Block&) {}
-void race_arrive(Warp&) {}
-void race_barrier(Block&, const std::vector<LaneMask>&) {}
-void race_cluster_barrier(Block&) {}
-void race_warp_sync(Warp&, LaneMask) {}
-void race_shared(Warp&, Block&, const AccessDetail&, const std::uint64_t*, LaneMask) {}
-void race_global(Warp&, const AccessDetail&, const std::uint64_t*, LaneMask) {}
+namespace {
+
+using Clocks = RaceUnit::Clocks;
+
+void join(Clocks& into, const Clocks& from) {
+  if (into.size() < from.size()) into.resize(from.size(), 0);
+  for (std::size_t i = 0; i < from.size(); ++i) into[i] = std::max(into[i], from[i]);
+}
+
+std::uint16_t number_of(const Warp& w) {
+  return static_cast<std::uint16_t>(w.block->cluster_rank * w.block->warps.size() + w.index);
+}
+
+RaceUnit& unit_of(const Warp& w) { return *w.block->race; }
+
+void advance(Warp& w) {
+  const std::uint16_t me = number_of(w);
+  ++unit_of(w).known[me][me];
+}
+
+// One warp's view while it checks an access.
+struct View {
+  RaceUnit& unit;
+  const Clocks& known;
+  std::uint16_t me;
+
+  // Whether the access is ordered before what lane does now.
+  [[nodiscard]] bool ordered(const RaceAccess& a, std::uint32_t lane) const {
+    if (a.clock == 0) return true;
+    if (a.unit != unit.number) {
+      const auto found = unit.units.find(a.unit);
+      return found != unit.units.end() && found->second >= a.unit_clock;
+    }
+    if (a.warp == me) return a.lane == lane || a.clock < known[me];
+    return known[a.warp] >= a.clock;
+  }
+};
+
+struct Conflict {
+  const RaceAccess* other = nullptr;
+  bool other_stores = false;
+};
+
+// A place that is accessed, for messages.
+struct Place {
+  Warp& w;
+  const AccessDetail& d;
+  bool shared;
+  std::uint64_t offset;
+  std::uint32_t lane;
+};
+
+std::string describe(const Place& p) {
+  if (!p.shared) {
+    const Memory& memory = *p.w.worker->launch->memory;
+    return memory.describe(memory.base() + p.offset);
+  }
+  return describe_shared_offset(p.w, p.offset);
+}
+
+void report_race(const Place& p, const Conflict& conflict) {
+  const RaceAccess& other = *conflict.other;
+  const RaceUnit& unit = unit_of(p.w);
+  const bool same_unit = other.unit == unit.number;
+  const bool same_warp = same_unit && other.warp == number_of(p.w);
+  const ReportKind kind = same_warp  ? ReportKind::warp_race
+                          : p.shared ? ReportKind::shared_race
+                                     : ReportKind::global_race;
+  const auto warps = static_cast<std::uint32_t>(p.w.block->warps.size());
+  std::string who;
+  if (!same_unit) {
+    who = fmt::format("block or cluster {}", other.unit - 1);
+  } else if (p.w.block->cluster.size() > 1) {
+    who = fmt::format("block {} of the cluster, warp {}", other.warp / warps, other.warp % warps);
+  } else {
+    who = fmt::format("warp {}", other.warp);
+  }
+  if (other.lane == kSeveralLanes) {
+    who += ", several lanes";
+  } else {
+    who += fmt::format(", lane {}", other.lane);
+  }
+  const char* mine = p.d.kind == AccessKind::load    ? "load"
+                     : p.d.kind == AccessKind::store ? "store"
+                                                     : "atomic operation";
+  report(
+      p.w, kind,
+      fmt::format("{} and a {} by {} at {} with nothing between them: {}; {}", mine,
+                  conflict.other_stores ? "store" : "load", who, p.w.kernel().place(other.location),
+                  describe(p), describe_thread(p.w, p.lane)));
+}
+
+// The first earlier access that the lane's races with.
+Conflict find_conflict(const View& view, const RaceGranule& g, const AccessDetail& d,
+                       std::uint32_t lane) {
+  const bool strong = d.ordering != Ordering::weak;
+  if (!(strong && g.store.strong) && !view.ordered(g.store, lane)) return {&g.store, true};
+  if (d.kind == AccessKind::load) return {};
+  for (const RaceAccess& load : g.loads) {
+    if (!view.ordered(load, lane)) return {&load, false};
+  }
+  return {};
+}
+
+RaceAccess make_access(const View& view, const Warp& w, const AccessDetail& d, std::uint32_t lane) {
+  RaceAccess a;
+  a.clock = view.known[view.me];
+  a.unit = view.unit.number;
+  a.unit_clock = view.unit.clock;
+  a.warp = view.me;
+  a.lane = static_cast<std::uint8_t>(lane);
+  a.strong = d.ordering != Ordering::weak;
+  a.location = w.frame->function->info[w.current_pc()].location;
+  return a;
+}
+
+void remember_load(RaceGranule& g, const RaceAccess& a) {
+  RaceAccess& latest = g.loads[0];
+  if (latest.clock != 0 && latest.unit == a.unit && latest.warp == a.warp) {
+    const bool same_moment = latest.clock == a.clock;
+    const bool several = same_moment && latest.lane != a.lane;
+    latest = a;
+    if (several) latest.lane = kSeveralLanes;
+    return;
+  }
+  g.loads[1] = latest;
+  latest = a;
+}
+
+// Checks one granule for one lane and remembers the access. Returns whether a race was reported.
+bool check_granule(const View& view, RaceGranule& g, const Place& p, const RaceAccess& mine,
+                   LaneMask before, const std::byte* at) {
+  Conflict conflict = find_conflict(view, g, p.d, p.lane);
+  const bool writes = p.d.kind != AccessKind::load;
+  if (conflict.other != nullptr && conflict.other_stores && p.d.kind == AccessKind::store) {
+    // Storing what is there already, or what another lane of this instruction stores, is harmless.
+    const RaceAccess& other = *conflict.other;
+    const bool same_instruction = other.unit == mine.unit && other.warp == mine.warp &&
+                                  other.clock == mine.clock && other.location == mine.location &&
+                                  other.lane < kLanes && ((before >> other.lane) & 1) != 0;
+    const bool harmless =
+        same_instruction ? p.d.same_value != nullptr && p.d.same_value(p.w, p.d, p.lane, other.lane)
+                         : p.d.holds_value != nullptr && p.d.holds_value(p.w, p.d, p.lane, at);
+    if (harmless) conflict.other = nullptr;
+  }
+  if (conflict.other != nullptr) report_race(p, conflict);
+  if (writes) {
+    g.store = mine;
+    g.loads = {};
+  } else if (p.d.ordering == Ordering::weak) {
+    remember_load(g, mine);
+  }
+  return conflict.other != nullptr;
+}
+
+}  // namespace
+
+RaceUnit::RaceUnit(std::uint32_t n, std::size_t warps)
+    : number(n), known(warps, Clocks(warps, 0)), published(warps), fence_clock(warps, 0) {
+  for (std::size_t i = 0; i < warps; ++i) known[i][i] = 1;
+}
+
+RaceGrid::RaceGrid(std::uint64_t memory_bytes)
+    : bytes_((memory_bytes / kRaceGranule + 1) * sizeof(RaceGranule)) {
+  // Fresh pages are zero, which is the state of a place that nobody has accessed.
+  void* at = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (at == MAP_FAILED) throw std::bad_alloc();
+  granules_ = static_cast<RaceGranule*>(at);
+}
+
+RaceGrid::~RaceGrid() { munmap(granules_, bytes_); }
+
+// ---- order ----
+
+void race_arrive(Warp& w, Barrier& barrier, bool acquires) {
+  join(barrier.clocks, unit_of(w).known[number_of(w)]);
+  if (acquires) barrier.acquiring |= 1u << w.index;
+  advance(w);
+}
+
+void race_barrier(Block& block, const Barrier& barrier) {
+  for (const auto& w : block.warps) {
+    if (((barrier.acquiring >> w->index) & 1) == 0) continue;
+    join(block.race->known[number_of(*w)], barrier.clocks);
+  }
+}
+
+void race_cluster_barrier(Block& block) {
+  Clocks all;
+  for (Block* b : block.cluster) join(all, b->barriers[kClusterBarrier].clocks);
+  for (Block* b : block.cluster) {
+    for (const auto& w : b->warps) join(block.race->known[number_of(*w)], all);
+  }
+}
+
+void race_warp_sync(Warp& w) { advance(w); }
+
+void race_release(Warp& w, const void* object) {
+  RaceUnit& unit = unit_of(w);
+  join(unit.objects[object], unit.known[number_of(w)]);
+  advance(w);
+}
+
+void race_acquire(Warp& w, const void* object) {
+  RaceUnit& unit = unit_of(w);
+  const auto found = unit.objects.find(object);
+  if (found != unit.objects.end()) join(unit.known[number_of(w)], found->second);
+  advance(w);
+}
+
+void race_fence(Warp& w) {
+  RaceUnit& unit = unit_of(w);
+  const std::uint16_t me = number_of(w);
+  unit.published[me] = unit.known[me];
+  advance(w);
+  unit.fence_clock[me] = unit.clock++;
+}
+
+namespace {
+
+// What a strong access hands on and takes: a fence before it, or itself, has published; whatever it
+// reads is taken, with or without a fence after it.
+void order_through(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask,
+                   const std::byte* region, bool global) {
+  RaceUnit& unit = unit_of(w);
+  const std::uint16_t me = number_of(w);
+  const bool releases = d.ordering == Ordering::release || d.ordering == Ordering::acquire_release;
+  if (releases) race_fence(w);
+  for_lanes(mask, [&](std::uint32_t lane) {
+    const std::byte* at = region + offsets[lane];
+    if (d.kind != AccessKind::store) {
+      const auto found = unit.objects.find(at);
+      if (found != unit.objects.end()) join(unit.known[me], found->second);
+    }
+    if (d.kind != AccessKind::load && !unit.published[me].empty()) {
+      join(unit.objects[at], unit.published[me]);
+    }
+    if (!global) return;
+    RaceGrid& grid = *w.worker->launch->race;
+    const std::lock_guard lock(grid.objects_mutex);
+    if (d.kind != AccessKind::store) {
+      const auto found = grid.objects.find(offsets[lane]);
+      if (found != grid.objects.end()) {
+        for (const auto& [number, clock] : found->second) {
+          auto& known = unit.units[number];
+          known = std::max(known, clock);
+        }
+      }
+    }
+    if (d.kind != AccessKind::load && unit.fence_clock[me] != 0) {
+      auto& object = grid.objects[offsets[lane]];
+      auto& own = object[unit.number];
+      own = std::max(own, unit.fence_clock[me]);
+      for (const auto& [number, clock] : unit.units) {
+        auto& known = object[number];
+        known = std::max(known, clock);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+// ---- accesses ----
+
+void race_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uint64_t* offsets,
+                 LaneMask mask) {
+  if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, owner.shared.data(), false);
+  RaceUnit& unit = unit_of(w);
+  const View view{unit, unit.known[number_of(w)], number_of(w)};
+  for_lanes(mask, [&](std::uint32_t lane) {
+    const Place place{w, d, true, offsets[lane], lane};
+    const RaceAccess mine = make_access(view, w, d, lane);
+    const LaneMask before = mask & ((LaneMask{1} << lane) - 1);
+    for (std::uint64_t at = 0; at < d.bytes; at += kRaceGranule) {
+      RaceGranule& g = owner.race_shared[(offsets[lane] + at) / kRaceGranule];
+      if (check_granule(view, g, place, mine, before, owner.shared.data() + offsets[lane])) break;
+    }
+  });
+}
+
+void race_global(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask) {
+  RaceGrid& grid = *w.worker->launch->race;
+  const std::byte* region = w.worker->launch->memory->bytes();
+  if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, region, true);
+  RaceUnit& unit = unit_of(w);
+  const View view{unit, unit.known[number_of(w)], number_of(w)};
+  for_lanes(mask, [&](std::uint32_t lane) {
+    const Place place{w, d, false, offsets[lane], lane};
+    const RaceAccess mine = make_access(view, w, d, lane);
+    const LaneMask before = mask & ((LaneMask{1} << lane) - 1);
+    for (std::uint64_t at = 0; at < d.bytes; at += kRaceGranule) {
+      const std::lock_guard lock(grid.mutex(offsets[lane] + at));
+      RaceGranule& g = grid.granule(offsets[lane] + at);
+      if (check_granule(view, g, place, mine, before, region + offsets[lane])) break;
+    }
+  });
+}
+
 }  // namespace vgpu

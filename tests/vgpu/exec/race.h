@@ -1,27 +1,27 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "tests/vgpu/exec/access.h"
 #include "tests/vgpu/exec/warp.h"
 
-// The race checks. Each warp has a clock that advances when it synchronises, and knows how far
-// those of the other warps are ordered before it. Two accesses of one place of which one is a
-// store race when neither is ordered before the other.
+// The race checks: two accesses of one place, one of them a store, that nothing orders. Called only
+// when races are checked.
 namespace vgpu {
-
-void race_start(Block& block);
 
 // ---- what orders accesses ----
 
-// A warp arrives at a barrier of its block, with what it has done so far.
-void race_arrive(Warp& w);
-// A barrier is complete: those that arrived (a mask a warp) know of one another.
-void race_barrier(Block& block, const std::vector<LaneMask>& arrived);
+// A warp arrives at a barrier; `acquires`: it also waits there.
+void race_arrive(Warp& w, Barrier& barrier, bool acquires);
+// A barrier of a block, or of its cluster, is complete.
+void race_barrier(Block& block, const Barrier& barrier);
 void race_cluster_barrier(Block& block);
 // Lanes of a warp synchronise.
-void race_warp_sync(Warp& w, LaneMask mask);
+void race_warp_sync(Warp& w);
+// What the warp has done is ordered before what a warp does that acquires the same object later.
+void race_release(Warp& w, const void* object);
+void race_acquire(Warp& w, const void* object);
+void race_fence(Warp& w);
 
 // ---- accesses; offsets in bytes of the region ----
 

@@ -89,6 +89,10 @@ class Group {
     const Dim3 at{static_cast<std::uint32_t>(number % n.x),
                   static_cast<std::uint32_t>(number / n.x % n.y),
                   static_cast<std::uint32_t>(number / n.x / n.y)};
+    std::shared_ptr<RaceUnit> race;
+    if (launch.race) {
+      race = std::make_shared<RaceUnit>(static_cast<std::uint32_t>(number) + 1, warps_.size());
+    }
     for (auto& owned : blocks_) {
       Block& block = *owned;
       const std::uint32_t rank = block.cluster_rank;
@@ -98,11 +102,12 @@ class Group {
                      launch.grid.x * (block.index.y + std::uint64_t{launch.grid.y} * block.index.z);
       block.live_warps = launch.warps;
       for (Barrier& barrier : block.barriers) barrier = Barrier{};
-      block.family_state.clear();
+      block.arrivals.clear();
       std::memset(block.shared.data(), 0xff, block.shared.size());
       block.shared_shadow = launch.shared_shadow;
       for (auto& warp : block.warps) start_warp(*warp);
-      if (worker_.checks.race) race_start(block);
+      block.race = race;
+      if (race) block.race_shared.assign(block.shared_end / kRaceGranule + 1, RaceGranule{});
     }
     idle_passes_ = 0;
   }
@@ -279,6 +284,7 @@ Outcome run(Memory& memory, const Launch& launch, const Options& options) {
     state.workspace = *workspace;
     memory.fill(*workspace, 0, 256);
   }
+  if (options.checks.race) state.race = std::make_shared<RaceGrid>(memory.allocated_end());
   const std::uint64_t groups = state.clusters.count();
   const std::uint64_t warps = groups * state.cluster.count() * state.warps;
   const auto cores = static_cast<std::uint64_t>(

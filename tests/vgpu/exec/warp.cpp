@@ -296,7 +296,8 @@ void start_warp(Warp& w) {
   for (const auto& frame : w.frames) w.free_frames.push_back(frame.get());
   w.copies.clear();
   w.copy_groups.fill(0);
-  w.family_state.clear();
+  w.bulk_copies.clear();
+  w.bulk_groups.fill(0);
   w.yielding = false;
   w.rotate = false;
   w.failed_waits = 0;

@@ -9,6 +9,7 @@
 
 #include "tests/vgpu/exec/launch.h"
 #include "tests/vgpu/exec/program.h"
+#include "tests/vgpu/exec/race_state.h"
 
 // The state of what runs. A warp's state is data alone, so that it can stop at any instruction and
 // go on later.
@@ -73,14 +74,24 @@ struct LocalMemory {
   std::uint32_t stride = 0;
 };
 
-// An asynchronous copy that was issued and whose data has not arrived.
+// A copy that was issued and whose data has not arrived. Until it does the destination holds NaNs
+// and counts as never written.
 struct PendingCopy {
   std::byte* to = nullptr;
+  std::uint8_t* to_shadow = nullptr;
   const std::byte* from = nullptr;
   std::uint32_t bytes = 0;       // of the destination
-  std::uint32_t from_bytes = 0;  // the rest is zero
-  std::uint32_t lane = 0;
-  std::uint64_t group = 0;  // number of the group within its lane, from 1; 0: not committed
+  std::uint32_t from_bytes = 0;  // what the source gives; the rest is zero
+  std::uint32_t lane = 0;        // of the warp that issued it
+  std::uint64_t group = 0;       // number of the group within its lane, from 1; 0: not committed
+};
+
+// Something that happens to an mbarrier when somebody next looks at it: copies land, then their
+// bytes or an arrival are counted.
+struct PendingArrival {
+  std::byte* barrier = nullptr;
+  std::vector<PendingCopy> copies;
+  std::uint32_t transaction_bytes = 0;  // for complete_tx; 0: an arrival of one thread
 };
 
 struct Warp {
@@ -115,7 +126,9 @@ struct Warp {
   // Asynchronous copies; the async_copy family's.
   std::vector<PendingCopy> copies;
   std::array<std::uint64_t, kLanes> copy_groups{};  // committed so far, a lane each
-  std::vector<std::unique_ptr<Detail>> family_state;
+  std::vector<PendingCopy> bulk_copies;             // without an mbarrier
+  std::array<std::uint64_t, kLanes> bulk_groups{};
+  std::vector<std::unique_ptr<Detail>> family_state;  // what other families keep: wgmma's products
 
   [[nodiscard]] const Kernel& kernel() const;
   // The instruction that runs now, for messages: handlers are called with pc already advanced.
@@ -135,6 +148,8 @@ struct Barrier {
   std::vector<LaneMask> arrived;  // by warp
   std::uint32_t popcount = 0;     // of bar.red
   bool all = true, any = false;
+  std::vector<std::uint32_t> clocks;  // the race check's: what arrived warps have done
+  std::uint32_t acquiring = 0;        // warps that are ordered after it, a bit each
 };
 
 struct Block {
@@ -149,7 +164,9 @@ struct Block {
   std::array<Barrier, 17> barriers;
   Worker* worker = nullptr;
   std::uint32_t live_warps = 0;
-  std::vector<std::unique_ptr<Detail>> family_state;
+  std::vector<PendingArrival> arrivals;  // at mbarriers in this block's shared memory
+  std::shared_ptr<RaceUnit> race;        // of the cluster; null when races are not checked
+  std::vector<RaceGranule> race_shared;  // of this block's shared memory
 };
 
 // What all workers of a launch share.
@@ -165,6 +182,7 @@ struct LaunchState {
   std::uint64_t workspace = 0;     // of cooperative grid synchronisation
   std::vector<std::byte> parameters;
   std::vector<std::uint8_t> shared_shadow;  // of a block when it starts
+  std::shared_ptr<RaceGrid> race;           // null when races are not checked
 };
 
 // One host thread that runs blocks.

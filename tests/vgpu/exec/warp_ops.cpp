@@ -32,7 +32,7 @@ bool gathered(Warp& w, LaneMask mask, std::uint32_t members_row) {
     throw Fault{FaultKind::illegal_instruction, message};
   });
   if (!converged(w, mask, members)) return false;
-  race_warp_sync(w, mask);
+  if (w.worker->checks.race) race_warp_sync(w);
   return true;
 }
 

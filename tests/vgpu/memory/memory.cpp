@@ -140,6 +140,11 @@ std::uint64_t Memory::used_bytes() const {
   return used_;
 }
 
+std::uint64_t Memory::allocated_end() const {
+  const std::lock_guard lock(mutex_);
+  return next_offset_;
+}
+
 std::string Memory::describe(Address address) const {
   const std::lock_guard lock(mutex_);
   return describe_locked(address);
