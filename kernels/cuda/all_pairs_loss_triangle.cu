@@ -27,6 +27,7 @@ namespace {
 
 constexpr int points_a_lane = 2;
 constexpr int points_a_warp = points_a_lane * warp_size;
+constexpr int least_warps = 2;
 constexpr int most_warps = 8;
 constexpr int widest = 16;
 constexpr std::int64_t most_slot_bytes = std::int64_t{8} << 30;
@@ -94,7 +95,6 @@ __global__ void __launch_bounds__(most_warps* warp_size)
   const std::int64_t j_begin = tile_j * tile_points;
   const std::int64_t j_end = j_begin + tile_points < n ? j_begin + tile_points : n;
   for (std::int64_t first_j = j_begin; first_j < j_end; first_j += warp_size) {
-    __syncthreads();  // the last 32 points are done with
     load_columns(args.embeddings, n, width, first_j, e_j);
     load_columns(args.coordinates, n, args.coordinate_width, first_j, c_j);
     __syncthreads();
@@ -178,7 +178,7 @@ struct Tiling {
   std::int64_t tiles;
 
   explicit Tiling(std::int64_t points) : warps(most_warps), tiles(count(points)) {
-    while (warps > 1 && tiles * (tiles + 1) / 2 < 2 * device_limits().multiprocessors) {
+    while (warps > least_warps && tiles * (tiles + 1) / 2 < 2 * device_limits().multiprocessors) {
       warps /= 2;
       tiles = count(points);
     }
