@@ -83,17 +83,17 @@ inline Vector<T> hyperbolic_tangent(Vector<T> z) {
   return z < T(0) ? -positive : positive;
 }
 
-/// act'(z), told from h = act(z); 0 for relu at 0.
-template <Activation activation, class T>
-inline Vector<T> derivative(Vector<T> h) {
+/// act'(z), told from h = act(z), for vectors V of T; 0 for relu at 0.
+template <Activation activation, class T, class V>
+inline V derivative(V h) {
   if constexpr (activation == Activation::relu) {
-    return h > T(0) ? broadcast(T(1)) : Vector<T>{};
+    return h > T(0) ? broadcast<T, V>(T(1)) : V{};
   } else if constexpr (activation == Activation::sigmoid) {
     return h * (T(1) - h);
   } else if constexpr (activation == Activation::tanh) {
     return T(1) - h * h;
   } else {
-    return broadcast(T(1));
+    return broadcast<T, V>(T(1));
   }
 }
 

@@ -24,15 +24,6 @@ struct Slopes {
   alignas(64) T along_j[chunk_points];
 };
 
-/// The lanes that are pairs, for the vector of points that starts at j.
-template <class T>
-inline Vector<T> only_pairs(Vector<T> x, std::int64_t j, std::int64_t begin, std::int64_t end) {
-  for (int lane = 0; lane < lanes<T>; ++lane) {
-    x[lane] = j + lane >= begin && j + lane < end ? x[lane] : T(0);
-  }
-  return x;
-}
-
 template <class T>
 inline Vector<T> squared_distance(FeatureMajor<const T> points, std::int64_t width, std::int64_t i,
                                   std::int64_t j) {
@@ -69,7 +60,9 @@ inline double point_against_chunk(const AllPairsTask<T>& task, std::int64_t i, s
     const Vector<T> target =
         square_root<T>(squared_distance(task.coordinates, task.coordinate_width, i, j));
     const bool whole = j >= begin && j + lanes<T> <= end;
-    const auto masked = [&](Vector<T> x) { return whole ? x : only_pairs<T>(x, j, begin, end); };
+    const auto masked = [&](Vector<T> x) {
+      return whole ? x : only_lanes<T>(x, begin - j, end - j);
+    };
 
     if constexpr (distance == Distance::cosine) {
       const T i_inverse = task.inverse_norms[i];

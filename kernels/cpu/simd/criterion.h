@@ -62,13 +62,6 @@ struct DifferenceDistance {
   }
 };
 
-/// The first `count` lanes of x, 0 in the others.
-template <class T>
-inline Vector<T> first_lanes(Vector<T> x, std::int64_t count) {
-  for (int i = 0; i < lanes<T>; ++i) x[i] = i < count ? x[i] : T(0);
-  return x;
-}
-
 template <class T>
 inline double sum_of_lanes(Vector<T> x) {
   double sum = 0.0;

@@ -19,7 +19,7 @@ struct RowVectors {
   Vector<T> at(const T* row, std::int64_t column) const {
     const Vector<T> x = load(row + column);
     const std::int64_t left = width - column;
-    return left < lanes<T> ? first_lanes<T>(x, left) : x;
+    return left < lanes<T> ? only_lanes<T>(x, 0, left) : x;
   }
 };
 
@@ -28,7 +28,7 @@ template <class T>
 inline Costs<T> masked_criterion(const Loss& loss, Vector<T> distance, Vector<T> target,
                                  std::int64_t used) {
   Costs<T> costs = criterion<T>(loss, distance, target);
-  costs.value = first_lanes<T>(costs.value, used);
+  costs.value = only_lanes<T>(costs.value, 0, used);
   return costs;
 }
 

@@ -61,64 +61,80 @@ struct Packed {
   }
 };
 
-/// Vectors in the next panel where `left` vectors of columns are left; 4 are 2 and 2, not 3 and 1.
-constexpr int panel_vectors(std::int64_t left) {
-  if (left == block_vectors + 1) return (block_vectors + 1) / 2;
-  return left < block_vectors ? static_cast<int>(left) : block_vectors;
+/// Where the last columns fit into half a vector they are computed in one: half of the work on a
+/// processor whose widest vectors are two passes of half the width, and no more on any other.
+constexpr bool has_half_vectors = vector_bytes > 16;
+
+/// Columns in the next panel where `left` are left: whole vectors, block_vectors of them or fewer,
+/// or half a vector. Vectors for one panel and one more are split evenly.
+template <class T>
+constexpr std::int64_t panel_width(std::int64_t left) {
+  const std::int64_t rest = left % lanes<T>;
+  const bool ends_in_half = has_half_vectors && rest > 0 && rest <= lanes<T> / 2;
+  const std::int64_t whole = left / lanes<T> + (rest > 0 && !ends_in_half ? 1 : 0);
+  if (whole == 0) return lanes<T> / 2;
+  if (whole == block_vectors + 1) return (block_vectors + 1) / 2 * lanes<T>;
+  return (whole < block_vectors ? whole : block_vectors) * lanes<T>;
 }
 
-template <class T, int vectors>
-struct Block {
-  Vector<T> at[block_rows][vectors];
-};
-
-/// Adds the product of A [block_rows, depth] and B [depth, vectors] to c.
-template <class T, int vectors>
-inline void multiply_add(Block<T, vectors>& c, std::int64_t depth, Strided<T> a, Panel<T> b) {
-  for (std::int64_t k = 0; k < depth; ++k) {
-    Vector<T> b_row[vectors];
-    repeat<vectors>([&](auto v) { b_row[v] = load(b.data + k * b.stride + v * lanes<T>); });
-    repeat<block_rows>([&](auto r) {
-      const Vector<T> a_element = broadcast(a.data[r * a.row_stride + k * a.depth_stride]);
-      repeat<vectors>([&](auto v) { c.at[r][v] += a_element * b_row[v]; });
-    });
+/// Calls use(column, width) for the panels of a matrix with so many columns, from left to right.
+template <class T, class Use>
+inline void for_panels(std::int64_t columns, const Use& use) {
+  for (std::int64_t column = 0; column < columns;) {
+    const std::int64_t width = panel_width<T>(columns - column);
+    use(column, width);
+    column += width;
   }
 }
 
-/// One panel of columns. Flattened: the accumulators stay in registers only where every function
-/// that sees them is inlined before the compiler breaks arrays up.
-template <int vectors, class T, class Begin, class End>
+/// One panel of columns: C [block_rows, vectors of V] after C. Flattened: the accumulators stay in
+/// registers only where every function that sees them is inlined before the compiler breaks arrays
+/// up.
+template <class V, int vectors, class T, class Begin, class End>
 [[gnu::flatten]] inline void panel_product(std::int64_t rows, std::int64_t column,
                                            std::int64_t depth, Strided<T> a, Panel<T> b,
                                            const Begin& begin, const End& end) {
+  constexpr int width = sizeof(V) / sizeof(T);
   for (std::int64_t row = 0; row < rows; row += block_rows) {
-    Block<T, vectors> c;
+    V c[block_rows][vectors];
     repeat<block_rows>([&](auto r) {
-      repeat<vectors>([&](auto v) { c.at[r][v] = begin(row + r, column + v * lanes<T>); });
+      repeat<vectors>(
+          [&](auto v) { c[r][v] = begin.template operator()<V>(row + r, column + v * width); });
     });
-    multiply_add(c, depth, {a.data + row * a.row_stride, a.row_stride, a.depth_stride}, b);
+    const T* const a_rows = a.data + row * a.row_stride;
+    for (std::int64_t k = 0; k < depth; ++k) {
+      V b_row[vectors];
+      repeat<vectors>([&](auto v) { b_row[v] = load<T, V>(b.data + k * b.stride + v * width); });
+      repeat<block_rows>([&](auto r) {
+        const V a_element = broadcast<T, V>(a_rows[r * a.row_stride + k * a.depth_stride]);
+        repeat<vectors>([&](auto v) { c[r][v] += a_element * b_row[v]; });
+      });
+    }
     repeat<block_rows>([&](auto r) {
-      repeat<vectors>([&](auto v) { end(row + r, column + v * lanes<T>, c.at[r][v]); });
+      repeat<vectors>([&](auto v) { end(row + r, column + v * width, c[r][v]); });
     });
   }
 }
 
-/// For every vector of C [rows, columns], both rounded up to whole blocks and vectors:
-/// end(row, column, begin(row, column) + the product of A [rows, depth] and B [depth, columns]).
+/// For every vector V of C [rows, columns], both rounded up to whole blocks and panels:
+/// end(row, column, begin<V>(row, column) + the product of A [rows, depth] and B [depth, columns]).
 template <class T, class B, class Begin, class End>
 inline void product(std::int64_t rows, std::int64_t columns, std::int64_t depth, Strided<T> a,
                     const B& b, const Begin& begin, const End& end) {
-  const std::int64_t all_vectors = (columns + lanes<T> - 1) / lanes<T>;
-  for (std::int64_t done = 0; done < all_vectors;) {
-    const int vectors = panel_vectors(all_vectors - done);
-    const std::int64_t column = done * lanes<T>;
-    const Panel<T> panel = b.panel(column, vectors * lanes<T>);
+  for_panels<T>(columns, [&](std::int64_t column, std::int64_t width) {
+    const Panel<T> panel = b.panel(column, width);
+    if constexpr (has_half_vectors) {
+      if (width < lanes<T>) {
+        panel_product<HalfVector<T>, 1>(rows, column, depth, a, panel, begin, end);
+      }
+    }
     repeat<block_vectors>([&](auto v) {
-      constexpr int width = v + 1;
-      if (vectors == width) panel_product<width>(rows, column, depth, a, panel, begin, end);
+      constexpr int vectors = v + 1;
+      if (width == vectors * lanes<T>) {
+        panel_product<Vector<T>, vectors>(rows, column, depth, a, panel, begin, end);
+      }
     });
-    done += vectors;
-  }
+  });
 }
 
 }  // namespace

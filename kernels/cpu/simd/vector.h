@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 // Vectors of GCC and Clang (the vector_size attribute), as wide as the build's instruction set has
@@ -25,6 +26,10 @@ struct VectorOf {
 template <class T>
 using Vector = typename VectorOf<T, vector_bytes>::type;
 
+/// The vector of half the size, for the last columns of a matrix.
+template <class T>
+using HalfVector = typename VectorOf<T, vector_bytes / 2>::type;
+
 /// Elements of a vector.
 template <class T>
 constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
@@ -42,9 +47,9 @@ inline void store(T* to, V v) {
   __builtin_memcpy(to, &v, sizeof(V));
 }
 
-template <class T>
-inline Vector<T> broadcast(T value) {
-  return value - Vector<T>{};  // keeps -0
+template <class T, class V = Vector<T>>
+inline V broadcast(T value) {
+  return value - V{};  // keeps -0
 }
 
 /// f(0), .., f(count - 1) with compile-time arguments, so that arrays of vectors stay in registers.
@@ -76,6 +81,17 @@ inline Vector<T> sign(Vector<T> x) {
   return x > T(0) ? broadcast(T(1)) : (x < T(0) ? broadcast(T(-1)) : x);
 }
 
+/// x where begin <= lane < end, 0 in the other lanes.
+template <class T>
+inline Vector<T> only_lanes(Vector<T> x, std::int64_t begin, std::int64_t end) {
+  using Lane = std::conditional_t<sizeof(T) == sizeof(float), std::int32_t, std::int64_t>;
+  const auto lane = []<int... i>(std::integer_sequence<int, i...>) {
+    return typename VectorOf<Lane, vector_bytes>::type{i...};
+  }
+  (std::make_integer_sequence<int, lanes<T>>{});
+  return lane >= static_cast<Lane>(begin) && lane < static_cast<Lane>(end) ? x : Vector<T>{};
+}
+
 /// x0 y0 x1 y1 .. of the lower halves, and of the upper halves.
 template <class V, int... i>
 inline V zip_low(V x, V y, std::integer_sequence<int, i...>) {
@@ -93,30 +109,29 @@ inline V add_neighbours(V x, V y, std::integer_sequence<int, i...>) {
   return __builtin_shufflevector(x, y, (2 * i)...) + __builtin_shufflevector(x, y, (2 * i + 1)...);
 }
 
-/// The transpose of size vectors of size lanes: `log2 size` rounds of the perfect shuffle.
-template <int size, class V>
-inline void transpose(V (&rows)[size]) {
+/// The transpose of `size` vectors of `size` lanes: log2(size) rounds of the perfect shuffle.
+template <int size, int round = 1, class V>
+[[gnu::flatten]] inline void transpose(V (&rows)[size]) {
   constexpr std::make_integer_sequence<int, size> all;
-  for (int round = 1; round < size; round *= 2) {
-    V next[size];
-    repeat<size / 2>([&](auto i) {
-      next[2 * i] = zip_low(rows[i], rows[i + size / 2], all);
-      next[2 * i + 1] = zip_high(rows[i], rows[i + size / 2], all);
-    });
-    repeat<size>([&](auto i) { rows[i] = next[i]; });
-  }
+  V next[size];
+  repeat<size / 2>([&](auto i) {
+    next[2 * i] = zip_low(rows[i], rows[i + size / 2], all);
+    next[2 * i + 1] = zip_high(rows[i], rows[i + size / 2], all);
+  });
+  repeat<size>([&](auto i) { rows[i] = next[i]; });
+  if constexpr (2 * round < size) transpose<size, 2 * round>(rows);
 }
 
 /// Lane i of the result is the sum of the lanes of rows[i].
-template <int size, class V>
-inline V sum_lanes(V (&rows)[size]) {
-  constexpr std::make_integer_sequence<int, size> all;
-  for (int count = size; count > 1; count /= 2) {
-    for (int i = 0; i < count / 2; ++i) {
-      rows[i] = add_neighbours(rows[2 * i], rows[2 * i + 1], all);
-    }
+template <int size, int count = size, class V>
+[[gnu::flatten]] inline V sum_lanes(V (&rows)[size]) {
+  if constexpr (count == 1) {
+    return rows[0];
+  } else {
+    constexpr std::make_integer_sequence<int, size> all;
+    repeat<count / 2>([&](auto i) { rows[i] = add_neighbours(rows[2 * i], rows[2 * i + 1], all); });
+    return sum_lanes<size, count / 2>(rows);
   }
-  return rows[0];
 }
 
 constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
