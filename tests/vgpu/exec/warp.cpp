@@ -235,9 +235,8 @@ void reserve_local(Warp& w, std::uint32_t bytes) {
   const std::uint32_t stride = std::max(bytes, std::min(2 * local.stride, kMaxStackBytes));
   LocalMemory grown;
   grown.stride = stride;
-  grown.bytes.assign(std::size_t{stride} * kLanes + 64, std::byte{0xff});
+  grown.bytes.assign(std::size_t{stride} * kLanes, std::byte{0xff});
   grown.shadow.assign(std::size_t{stride} * kLanes, 0);
-  grown.shadow.resize(grown.shadow.size() + 64, Memory::kAddressable | Memory::kWritten);
   for (std::size_t lane = 0; lane < kLanes && local.stride > 0; ++lane) {
     std::memcpy(&grown.bytes[lane * stride], &local.bytes[lane * local.stride], local.stride);
     std::memcpy(&grown.shadow[lane * stride], &local.shadow[lane * local.stride], local.stride);
@@ -298,6 +297,7 @@ void start_warp(Warp& w) {
   w.copy_groups.fill(0);
   w.bulk_copies.clear();
   w.bulk_groups.fill(0);
+  w.family_state.clear();
   w.yielding = false;
   w.rotate = false;
   w.failed_waits = 0;
@@ -313,7 +313,7 @@ void start_warp(Warp& w) {
   w.frame = &base;
   fill_specials(w, base);
   reserve_local(w, base.local_base + base.function->local_bytes);
-  std::fill(w.local.shadow.begin(), w.local.shadow.end() - 64, std::uint8_t{0});
+  std::fill(w.local.shadow.begin(), w.local.shadow.end(), std::uint8_t{0});
   mark_locals(w, base, Memory::kAddressable);
   w.fragments.push_back({w.live, 0, &base, Fragment::State::runnable, -1});
 }
