@@ -3,6 +3,7 @@
 
 #include "kernels/cpu/simd/dispatch.h"
 #include "kernels/cpu/simd/eigen.h"
+#include "kernels/cpu/training.h"
 #include "kernels/cpu/variants.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
@@ -41,21 +42,20 @@ Launch prepare_backward(const PairBackwardArgs<T>& args) {
   };
 }
 
-/// A training step composed of the ops, with what they hand to each other.
+/// Training steps composed of the ops, with what they hand to each other.
 template <class T>
 class ComposedStep {
  public:
-  explicit ComposedStep(const TrainStepArgs<T>& args)
-      : args_(args),
-        kernels_(kernels<T>()),
-        hidden_(Device::cpu, args.points * args.network->hidden_width()),
-        embeddings_(Device::cpu, args.points * args.network->embedding_width()),
-        gradient_(Device::cpu, args.points * args.network->embedding_width()),
-        gradients_(Device::cpu, args.network->parameter_count()),
-        workspace_(Device::cpu, backward_workspace(*args.network, args.points)) {}
+  /// For steps of this network with as many points or fewer.
+  explicit ComposedStep(const TrainStepArgs<T>& most)
+      : kernels_(kernels<T>()),
+        hidden_(Device::cpu, most.points * most.network->hidden_width()),
+        embeddings_(Device::cpu, most.points * most.network->embedding_width()),
+        gradient_(Device::cpu, most.points * most.network->embedding_width()),
+        gradients_(Device::cpu, most.network->parameter_count()),
+        workspace_(Device::cpu, backward_workspace(*most.network, most.points)) {}
 
-  void run() const {
-    const TrainStepArgs<T>& a = args_;
+  void run(const TrainStepArgs<T>& a) const {
     const std::int64_t width = a.network->embedding_width();
     kernels_.pair_forward(
         {a.network, a.points, a.x, a.parameters, hidden_.data(), embeddings_.data()});
@@ -73,7 +73,6 @@ class ComposedStep {
   }
 
  private:
-  TrainStepArgs<T> args_;
   EigenKernels<T> kernels_;
   Buffer<T> hidden_, embeddings_, gradient_, gradients_, workspace_;
 };
@@ -94,9 +93,11 @@ struct RegisterEigen {
                                                prepare_backward<T>}};
   Register<AdamArgs<T>> adam{{"eigen", Device::cpu, precision_of<T>, 0, any_shape<AdamArgs<T>>,
                               [](const auto& args) { return launch(kernels<T>().adam, args); }}};
-  Register<TrainStepArgs<T>> train_step{{"eigen", Device::cpu, precision_of<T>, 0,
-                                         any_shape<TrainStepArgs<T>>,
-                                         launch_of<ComposedStep<T>, TrainStepArgs<T>>}};
+  Register<TrainStepArgs<T>> train_step{
+      {"eigen", Device::cpu, precision_of<T>, 0, any_shape<TrainStepArgs<T>>,
+       launch_of<SingleStep<T, ComposedStep<T>>, TrainStepArgs<T>>}};
+  Register<FitArgs<T>> fit{{"eigen", Device::cpu, precision_of<T>, 0, shared_points<T>,
+                            launch_of<Fit<T, ComposedStep<T>>, FitArgs<T>>}};
 };
 
 const RegisterEigen<float> register_float32;

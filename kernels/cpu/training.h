@@ -1,0 +1,173 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/ops.h"
+#include "model/pairs.h"
+#include "model/permutation.h"
+
+namespace siamese {
+
+// train_step and fit by one kind of step: Step(most) prepares for training steps of one network
+// with as many points and pairs as `most` or fewer, and run(args) takes one.
+
+/// why_unsupported of fit, whose pairs are indexed or all.
+template <class T>
+std::optional<std::string> shared_points(const FitArgs<T>& args) {
+  if (args.training.pairs.form == PairForm::dense) {
+    return "pairs of the form dense: fit shuffles pairs of shared points, indexed or all";
+  }
+  if (args.batch < 1) return "batches of no pair: fit takes 1 or more a step";
+  return std::nullopt;
+}
+
+/// The batches of a training, each as a training step of its own: its pairs in the order that
+/// FitArgs defines, and the points that are in them, each once.
+template <class T>
+class BatchGatherer {
+ public:
+  explicit BatchGatherer(const FitArgs<T>& args)
+      : training_(args.training),
+        batch_(std::min(args.batch, std::max<std::int64_t>(pairs(), 1))),
+        first_(static_cast<std::size_t>(batch_)),
+        second_(static_cast<std::size_t>(batch_)),
+        targets_(static_cast<std::size_t>(batch_)),
+        place_(static_cast<std::size_t>(training_.points), -1) {
+    members_.reserve(static_cast<std::size_t>(most_points()));
+    x_.resize(static_cast<std::size_t>(most_points() * training_.network->input_width()));
+  }
+
+  std::int64_t pairs() const { return training_.pairs.count; }
+  std::int64_t batch() const { return batch_; }
+
+  /// A step as large as any batch; only its sizes are right.
+  TrainStepArgs<T> largest() const { return step(most_points(), batch_); }
+
+  /// The step of pairs begin .. begin + count - 1 of an epoch. Valid until the next call.
+  TrainStepArgs<T> gather(const Permutation& order, std::int64_t begin, std::int64_t count) {
+    members_.clear();
+    for (std::int64_t p = 0; p < count; ++p) {
+      const std::int64_t source = order(begin + p);
+      const PointPair pair = pair_at(source);
+      const auto at = static_cast<std::size_t>(p);
+      first_[at] = place_of(pair.first);
+      second_[at] = place_of(pair.second);
+      targets_[at] = training_.pairs.form == PairForm::all ? true_distance(pair)
+                                                           : training_.pairs.targets[source];
+    }
+    const std::int64_t width = training_.network->input_width();
+    T* x = x_.data();
+    for (const std::int64_t point : members_) {
+      x = std::copy_n(training_.x + point * width, width, x);
+      place_[static_cast<std::size_t>(point)] = -1;
+    }
+    return step(static_cast<std::int64_t>(members_.size()), count);
+  }
+
+ private:
+  std::int64_t most_points() const { return std::min(training_.points, 2 * batch_); }
+
+  TrainStepArgs<T> step(std::int64_t points, std::int64_t pairs) const {
+    TrainStepArgs<T> args = training_;
+    args.points = points;
+    args.x = x_.data();
+    args.pairs = {};
+    args.pairs.form = PairForm::indexed;
+    args.pairs.count = pairs;
+    args.pairs.first = first_.data();
+    args.pairs.second = second_.data();
+    args.pairs.targets = targets_.data();
+    return args;
+  }
+
+  PointPair pair_at(std::int64_t index) const {
+    if (training_.pairs.form == PairForm::all) return unrank_pair(index, training_.points);
+    return {training_.pairs.first[index], training_.pairs.second[index]};
+  }
+
+  PointIndex place_of(std::int64_t point) {
+    PointIndex& place = place_[static_cast<std::size_t>(point)];
+    if (place < 0) {
+      place = static_cast<PointIndex>(members_.size());
+      members_.push_back(point);
+    }
+    return place;
+  }
+
+  T true_distance(PointPair pair) const {
+    const std::int64_t width = training_.pairs.coordinate_width;
+    const T* const a = training_.pairs.coordinates + pair.first * width;
+    const T* const b = training_.pairs.coordinates + pair.second * width;
+    T sum = T(0);
+    for (std::int64_t k = 0; k < width; ++k) sum += (a[k] - b[k]) * (a[k] - b[k]);
+    return std::sqrt(sum);
+  }
+
+  TrainStepArgs<T> training_;
+  std::int64_t batch_;
+  std::vector<PointIndex> first_, second_;
+  std::vector<T> targets_;
+  std::vector<T> x_;
+  std::vector<PointIndex> place_;      // of a point among the batch's members, or -1
+  std::vector<std::int64_t> members_;  // points of the batch, in the order of their coming
+};
+
+/// train_step by a Step.
+template <class T, class Step>
+class SingleStep {
+ public:
+  explicit SingleStep(const TrainStepArgs<T>& args) : args_(args), step_(args) {}
+  void run() { step_.run(args_); }
+
+ private:
+  TrainStepArgs<T> args_;
+  Step step_;
+};
+
+/// fit by a Step.
+template <class T, class Step>
+class Fit {
+ public:
+  explicit Fit(const FitArgs<T>& args)
+      : args_(args),
+        batches_(args),
+        whole_(batches_.pairs() > 0 && args.batch >= batches_.pairs()),
+        step_(whole_ ? args.training : batches_.largest()) {}
+
+  void run() {
+    for (std::int64_t epoch = 0; epoch < args_.epochs; ++epoch) {
+      args_.training.loss_value[epoch] = whole_ ? step(args_.training) : epoch_loss(epoch);
+    }
+  }
+
+ private:
+  double step(TrainStepArgs<T> args) {
+    double loss = 0.0;
+    args.loss_value = &loss;
+    step_.run(args);
+    return loss;
+  }
+
+  double epoch_loss(std::int64_t epoch) {
+    const std::int64_t m = batches_.pairs();
+    const Permutation order(m, {args_.shuffle_seed, static_cast<std::uint64_t>(epoch)});
+    double sum = 0.0;
+    for (std::int64_t begin = 0; begin < m; begin += batches_.batch()) {
+      const std::int64_t count = std::min(batches_.batch(), m - begin);
+      sum += step(batches_.gather(order, begin, count)) * static_cast<double>(count);
+    }
+    return sum / static_cast<double>(std::max<std::int64_t>(m, 1));
+  }
+
+  FitArgs<T> args_;
+  BatchGatherer<T> batches_;
+  bool whole_;  // every step sees every pair, in no order
+  Step step_;
+};
+
+}  // namespace siamese
