@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <new>
+#include <numeric>
 
 #include "bench/simd/probe.h"
 #include "bench/timing.h"
@@ -63,13 +64,26 @@ struct MultiplyAdd {
   double operations_per_round;
 };
 
-// Operations a second of all threads over about `seconds`.
-double multiply_add_rate(const MultiplyAdd& probe, int threads, double seconds) {
+// Rounds of the loop that take one thread about `seconds`.
+std::int64_t rounds_for(const MultiplyAdd& probe, double seconds) {
   constexpr std::int64_t trial_rounds = 4000;
   const double trial = together(1, [&](int) { return probe.loop(trial_rounds); });
-  const auto rounds = static_cast<std::int64_t>(seconds / std::max(trial, 1e-7) * trial_rounds) + 1;
-  const double elapsed = together(threads, [&](int) { return probe.loop(rounds); });
-  return probe.operations_per_round * static_cast<double>(rounds) * threads / elapsed;
+  return static_cast<std::int64_t>(seconds / std::max(trial, 1e-7) * trial_rounds) + 1;
+}
+
+// Operations a second that `threads` threads reach by running at the same time, each by its own
+// clock: a thread that a neighbour delays does not hide what the others reach.
+double multiply_add_ceiling(const MultiplyAdd& probe, int threads, double seconds) {
+  const std::int64_t rounds = rounds_for(probe, seconds);
+  const double operations = probe.operations_per_round * static_cast<double>(rounds);
+  std::vector<double> rates(static_cast<std::size_t>(threads));
+  together(threads, [&](int thread) {
+    const double begin = now();
+    const double result = probe.loop(rounds);
+    rates[static_cast<std::size_t>(thread)] = operations / (now() - begin);
+    return result;
+  });
+  return std::accumulate(rates.begin(), rates.end(), 0.0);
 }
 
 // Memory of all threads, each thread's part touched first by itself.
@@ -161,10 +175,10 @@ Ceilings measure_ceilings(int threads, double seconds) {
   const double end = now() + seconds;
   while (now() < end) {
     const auto raise = [](double& value, double measured) { value = std::max(value, measured); };
-    raise(best.float32_one_core, multiply_add_rate(float32, 1, slice));
-    raise(best.float32_all_cores, multiply_add_rate(float32, threads, slice));
-    raise(best.float64_one_core, multiply_add_rate(float64, 1, slice));
-    raise(best.float64_all_cores, multiply_add_rate(float64, threads, slice));
+    raise(best.float32_one_core, multiply_add_ceiling(float32, 1, slice));
+    raise(best.float32_all_cores, multiply_add_ceiling(float32, threads, slice));
+    raise(best.float64_one_core, multiply_add_ceiling(float64, 1, slice));
+    raise(best.float64_all_cores, multiply_add_ceiling(float64, threads, slice));
     for (std::size_t k = 0; k < sets.size(); ++k) {
       raise(best.bandwidth[k].bytes_per_second, bandwidth(loops, arena, threads, sets[k], slice));
     }
@@ -179,8 +193,10 @@ Ceilings measure_ceilings(int threads, double seconds) {
 
 double probe_float32(int threads) {
   static const ProbeLoops loops = widest_loops();
-  return multiply_add_rate({loops.multiply_add_float32, loops.float32_operations_per_round},
-                           threads, 2e-3);
+  const MultiplyAdd probe{loops.multiply_add_float32, loops.float32_operations_per_round};
+  const std::int64_t rounds = rounds_for(probe, 2e-3);
+  const double seconds = together(threads, [&](int) { return probe.loop(rounds); });
+  return probe.operations_per_round * static_cast<double>(rounds) * threads / seconds;
 }
 
 }  // namespace siamese::bench

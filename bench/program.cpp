@@ -131,6 +131,7 @@ int run(int argc, char** argv) {
   catch_interrupts();
   session.ceilings = measure_ceilings(options->threads, options->quick ? 2.0 : 6.0);
   for (const auto& [key, value] : describe(session)) benchmark::AddCustomContext(key, value);
+  benchmark::AddCustomContext("rows", fmt::format("{}", rows.size()));
   run_rows(rows, *options);
   if (interrupted()) {
     fmt::print(stderr, "siamese_bench: interrupted; rows that were not finished are left out\n");

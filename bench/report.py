@@ -13,6 +13,8 @@ from pathlib import Path
 
 from reporting import results, tables
 
+NO_ROWS = 3  # the exit code where there is nothing to report
+
 
 def write(path, data):
     """Appears complete or not at all."""
@@ -48,6 +50,9 @@ def main():
     arguments = parser.parse_args()
     try:
         loaded = results.load(arguments.results)
+        if not loaded.rows:
+            print(f"report: {arguments.results}: no rows", file=sys.stderr)
+            return NO_ROWS
         text = tables.report_text(loaded)
         if arguments.out is None:
             print(text)

@@ -199,8 +199,7 @@ def roofline_picture(results):
     axis.annotate(f"FMA peak: {peak:.0f} GFLOP/s", (right, peak), xytext=(-4, 4),
                   textcoords="offset points", ha="right", va="bottom", fontsize=8)
     for row, x, y in zip(rows, intensity, rate):
-        size = 25 + 18 * (row.shape_key == max(r.shape_key for r in rows if r.op == row.op))
-        axis.scatter(x, y, s=size, color=COLOURS[ops.index(row.op) % len(COLOURS)],
+        axis.scatter(x, y, s=32, color=COLOURS[ops.index(row.op) % len(COLOURS)],
                      marker=MARKERS[series.index(row.series) % len(MARKERS)], alpha=0.85,
                      linewidths=0.4, edgecolors="white", zorder=3)
     axis.set(xscale="log", yscale="log", xlim=(left, right), ylim=(min(rate) / 2, peak * 2),
@@ -208,10 +207,13 @@ def roofline_picture(results):
              ylabel="useful operations per second (GFLOP/s)")
     axis.xaxis.set_major_formatter(FuncFormatter(_count_text))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    gap = [Line2D([], [], linestyle="", label=" ")]
     handles = [Line2D([], [], color="#222222", label=f"first cache: {fastest:.0f} GB/s"),
                Line2D([], [], color="#222222", linestyle="--", label=f"memory: {memory:.0f} GB/s")]
+    handles += gap
     handles += [Line2D([], [], linestyle="", marker="o", color=COLOURS[i % len(COLOURS)], label=op)
                 for i, op in enumerate(ops)]
+    handles += gap
     handles += [Line2D([], [], linestyle="", marker=MARKERS[i % len(MARKERS)], color="#555555",
                        label=name) for i, name in enumerate(series)]
     top = _finish(figure, "Roofline of all rows, float32", results)

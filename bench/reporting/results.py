@@ -91,6 +91,11 @@ class Results:
     def ops(self):
         return list(dict.fromkeys(row.op for row in self.rows))
 
+    @property
+    def partial(self):
+        """Whether the run ended before its last row."""
+        return len(self.rows) < int(self.context.get("rows", 0))
+
     def ceiling(self, name):
         """A number of the context, in its own unit; None where the run did not measure it."""
         try:

@@ -94,9 +94,9 @@ def markdown(table):
 def report_text(results):
     """The whole report as Markdown."""
     parts = ["# Benchmark results\n"]
-    if results.context.get("partial"):
-        parts.append("**Partial: the run was interrupted; rows that it had not finished are"
-                     " missing.**\n")
+    if results.partial:
+        parts.append(f"**Partial: the run was interrupted after {len(results.rows)} of"
+                     f" {results.context['rows']} rows.**\n")
     if results.context.get("build_type") not in (None, "Release"):
         parts.append("**Not a Release build: these numbers are worth nothing.**\n")
     parts += [markdown(table) for table in op_tables(results)]

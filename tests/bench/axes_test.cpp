@@ -1,0 +1,60 @@
+#include "bench/axes.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "model/error.h"
+
+namespace siamese::bench {
+namespace {
+
+using verify::ProblemSpec;
+
+constexpr std::string_view ops[] = {
+    "pair_forward", "distance_loss", "all_pairs_loss", "pair_backward", "adam", "train_step",
+    "fit"};
+
+TEST(Axes, NamesTellTheFormApart) {
+  EXPECT_EQ(shape_name("train_step", ProblemSpec::indexed(200, 19900)),
+            "indexed/points:200/pairs:19900");
+  EXPECT_EQ(shape_name("train_step", ProblemSpec::all_pairs(200)), "all/points:200/pairs:19900");
+  EXPECT_EQ(shape_name("distance_loss", ProblemSpec::dense(128)), "dense/points:256/pairs:128");
+  EXPECT_EQ(shape_name("adam", ProblemSpec::dense(0)), "parameters:44610");
+}
+
+TEST(Axes, EveryOpHasShapesWithNamesOfTheirOwn) {
+  for (const std::string_view op : ops) {
+    for (const bool quick : {true, false}) {
+      std::set<std::string> names;
+      const auto list = shapes(op, quick);
+      EXPECT_FALSE(list.empty());
+      for (const ProblemSpec& spec : list) names.insert(shape_name(op, spec));
+      EXPECT_EQ(names.size(), list.size()) << op;
+    }
+  }
+  EXPECT_THROW(shapes("dance", true), UsageError);
+}
+
+TEST(Axes, TheQuickSweepIsPartOfTheFullOne) {
+  for (const std::string_view op : ops) {
+    std::set<std::string> full;
+    for (const ProblemSpec& spec : shapes(op, false)) full.insert(shape_name(op, spec));
+    for (const ProblemSpec& spec : shapes(op, true)) {
+      EXPECT_TRUE(full.contains(shape_name(op, spec))) << op;
+    }
+  }
+}
+
+TEST(Axes, LossOverAllPairsHasNoLists) {
+  for (const ProblemSpec& spec : shapes("all_pairs_loss", false)) {
+    EXPECT_EQ(spec.form, PairForm::all);
+  }
+  for (const ProblemSpec& spec : shapes("distance_loss", false)) {
+    EXPECT_NE(spec.form, PairForm::all);
+  }
+}
+
+}  // namespace
+}  // namespace siamese::bench

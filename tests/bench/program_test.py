@@ -1,0 +1,181 @@
+"""siamese_bench as its users call it. SIAMESE_BENCH and SIAMESE_BENCH_PLANTED name the programs."""
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+PROGRAM = os.environ["SIAMESE_BENCH"]
+PLANTED = os.environ["SIAMESE_BENCH_PLANTED"]
+ADAM = "--benchmark_filter=^adam/cpu_eigen/float32/"
+
+
+def run(program, *words, **environment):
+    return subprocess.run([program, *words], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, **environment}, check=False)
+
+
+def strict(text):
+    def refuse(constant):
+        raise ValueError(f"{constant} is not JSON")
+    return json.loads(text, parse_constant=refuse)
+
+
+def quick(program, *words):
+    """A quick run whose results come back as JSON, with the exit code."""
+    result = run(program, "--quick", "--benchmark_format=json", *words)
+    return result.returncode, strict(result.stdout)
+
+
+def iterations(document):
+    return [row for row in document["benchmarks"] if row["run_type"] == "iteration"]
+
+
+class Usage(unittest.TestCase):
+    def refused(self, *words, says, **environment):
+        result = run(PROGRAM, *words, **environment)
+        lines = [line for line in result.stderr.splitlines() if "left out" not in line]
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertEqual(len(lines), 1, result.stderr)
+        self.assertIn(says, lines[0])
+        self.assertEqual(result.stdout, "")
+
+    def test_bad_input_is_one_line_and_exit_code_2(self):
+        self.refused("--fast", says="--fast")
+        self.refused("train_step", says="train_step")
+        self.refused("--network", "11-x", says="'x'")
+        self.refused("--network", "100000-100000", says="parameters")
+        self.refused("--loss", "taxicab", says="taxicab")
+        self.refused("--threads", "0", says="--threads")
+        self.refused("--threads", "many", says="--threads")
+        self.refused("--benchmark_filter=nothing_is_called_this", says="nothing_is_called_this")
+        self.refused("--benchmark_filter=((", says="((")
+        self.refused("--benchmark_format=xml", says="xml")
+        self.refused("--benchmark_repetitions=0", says="--benchmark_repetitions")
+        self.refused("--benchmark_repetitions=1.5", says="--benchmark_repetitions")
+        self.refused("--benchmark_min_time=nan", says="--benchmark_min_time")
+        self.refused("--benchmark_unknown", says="--benchmark_unknown")
+        self.refused("--quick", says="SIAMESE_ISA", SIAMESE_ISA="mmx")
+
+    def test_help_names_every_flag(self):
+        result = run(PROGRAM, "--help")
+        self.assertEqual(result.returncode, 0)
+        for flag in ("--quick", "--network", "--loss", "--threads", "--benchmark_filter"):
+            self.assertIn(flag, result.stdout)
+
+    def test_an_unwritable_file_fails(self):
+        result = run(PROGRAM, "--quick", ADAM, "--benchmark_out=/nowhere/results.json")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("/nowhere/results.json", result.stderr + result.stdout)
+
+
+class Results(unittest.TestCase):
+    def test_filters_choose_rows_by_their_names(self):
+        every = run(PROGRAM, "--quick", "--benchmark_list_tests").stdout.split()
+        self.assertEqual(len(every), len(set(every)))
+        self.assertTrue(all(row.count("/") in (3, 5) for row in every), every)
+        chosen = run(PROGRAM, "--quick", "--benchmark_list_tests",
+                     "--benchmark_filter=pairs:128$").stdout.split()
+        self.assertEqual(chosen, [row for row in every if row.endswith("pairs:128")])
+        others = run(PROGRAM, "--quick", "--benchmark_list_tests",
+                     "--benchmark_filter=-pairs:128$").stdout.split()
+        self.assertEqual(others, [row for row in every if row not in chosen])
+
+    def test_rows_and_context_are_complete_and_strict(self):
+        code, document = quick(PROGRAM, ADAM, "--network", "5-8relu-3linear", "--threads", "1")
+        self.assertEqual(code, 0)
+        rows = iterations(document)
+        self.assertEqual(len(rows), 3)
+        for row in rows:
+            self.assertEqual(row["name"], "adam/cpu_eigen/float32/parameters:75")
+            self.assertGreater(row["real_time"], 0)
+            self.assertGreaterEqual(row["iterations"], 1)
+            self.assertLess(row["error"], 1)
+            for counter in ("FLOP/s", "bytes/s", "floor", "peak", "machine"):
+                self.assertGreater(row[counter], 0)
+            self.assertNotIn("pairs/s", row)
+        context = document["context"]
+        self.assertEqual(context["network"], "5-8relu-3linear")
+        self.assertEqual(context["threads"], "1")
+        self.assertEqual(context["rows"], "1")
+        for key in ("loss", "processor", "compiler", "flags", "commit", "isa", "build_type"):
+            self.assertTrue(context[key], key)
+        self.assertGreater(float(context["fma_peak_float32_gflops"]), 0)
+
+    def test_counters_are_the_work_over_the_time(self):
+        _, document = quick(PROGRAM, "--benchmark_filter=^distance_loss/cpu_eigen/float32/dense/"
+                            "points:256/", "--loss", "manhattan/squared")
+        for row in iterations(document):
+            seconds = row["real_time"] * 1e-6
+            self.assertAlmostEqual(row["pairs/s"] * seconds, 128, delta=1e-3)
+            self.assertAlmostEqual(row["FLOP/s"] * seconds, 128 * (40 + 4), delta=1e-2)
+
+    def test_a_file_is_written_beside_the_progress(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "results.json")
+            result = run(PROGRAM, "--quick", "--progress", ADAM, f"--benchmark_out={file}",
+                         "--benchmark_repetitions=2")
+            self.assertEqual(result.returncode, 0)
+            self.assertIn("[  1/1,", result.stdout)
+            self.assertEqual(len(iterations(strict(file.read_text()))), 2)
+
+    def test_ctrl_c_leaves_a_whole_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "results.json")
+            with subprocess.Popen(
+                    [PROGRAM, "--quick", "--progress", f"--benchmark_out={file}",
+                     "--benchmark_filter=float32/dense/points:256/"],
+                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+                process.stdout.readline()  # the first row
+                process.send_signal(signal.SIGINT)
+                process.stdout.read()
+                self.assertEqual(process.wait(60), 130)
+            document = strict(file.read_text())
+            rows = {row["name"] for row in iterations(document)}
+            self.assertGreaterEqual(len(rows), 1)
+            self.assertLess(len(rows), int(document["context"]["rows"]))
+
+
+class Planted(unittest.TestCase):
+    def timed(self, variant, *words):
+        return quick(PLANTED, f"--benchmark_filter=^adam/cpu_{variant}/float32/", *words)
+
+    def refused(self, variant, when):
+        code, document = self.timed(variant)
+        self.assertEqual(code, 1)
+        rows = iterations(document)
+        self.assertEqual(len(rows), 1)
+        self.assertTrue(rows[0]["error_occurred"])
+        self.assertNotIn("FLOP/s", rows[0])
+        self.assertTrue(rows[0]["error_message"].startswith(f"wrong {when} timing: "))
+        return rows[0]["error_message"]
+
+    def test_a_wrong_variant_is_not_timed(self):
+        self.assertIn("[17]", self.refused("wrong", "before"))
+        self.assertIn("nan", self.refused("nan", "before"))
+
+    def test_what_the_timed_launches_left_is_verified(self):
+        self.refused("tires", "after")
+
+    def test_a_spin_of_5_ms_is_measured(self):
+        code, document = self.timed("spins")
+        self.assertEqual(code, 0)
+        for row in iterations(document):
+            self.assertGreaterEqual(row["real_time"], 5000)  # us
+
+    def test_a_slow_first_call_is_not_counted(self):
+        begin = time.monotonic()
+        code, document = self.timed("wakes", "--benchmark_min_time=0.001")
+        self.assertGreaterEqual(time.monotonic() - begin, 0.2)
+        self.assertEqual(code, 0)
+        # One millisecond is asked for; with the first call counted, 200 would be in each.
+        timed = [row["real_time"] * row["iterations"] for row in iterations(document)]
+        self.assertLess(min(timed), 200e3)
+
+
+if __name__ == "__main__":
+    unittest.main()

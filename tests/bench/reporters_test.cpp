@@ -1,0 +1,70 @@
+#include "bench/reporters.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "bench/row.h"
+
+namespace siamese::bench {
+namespace {
+
+using Result = benchmark::BenchmarkReporter::Run;
+
+Result timed_run() {
+  Result run;
+  run.run_name.function_name = "adam/cpu_eigen/float32/parameters:1";
+  run.run_name.iterations = "iterations:1";
+  run.run_name.time_type = "manual_time";
+  run.iterations = 4;
+  run.real_accumulated_time = 2.0;
+  run.counters["FLOP/s"] = 1e9;
+  return run;
+}
+
+TEST(CleanRuns, HaveThePlainName) {
+  EXPECT_EQ(clean({timed_run()}).at(0).benchmark_name(), "adam/cpu_eigen/float32/parameters:1");
+}
+
+TEST(CleanRuns, HaveNoNumberThatJsonDoesNotKnow) {
+  Result run = timed_run();
+  run.counters["a"] = std::nan("");
+  run.counters["b"] = HUGE_VAL;
+  const auto counters = clean({run}).at(0).counters;
+  EXPECT_EQ(counters.size(), 1U);
+  EXPECT_EQ(counters.count("FLOP/s"), 1U);
+
+  Result spread = timed_run();
+  spread.run_type = Result::RT_Aggregate;
+  spread.real_accumulated_time = 0.0 / std::nan("");
+  EXPECT_TRUE(clean({spread}).empty());
+}
+
+TEST(CleanRuns, KeepErrorsAndLeaveOutWhatWasDropped) {
+  Result wrong = timed_run();
+  wrong.error_occurred = true;
+  wrong.error_message = "wrong";
+  Result other = wrong;
+  other.error_message = dropped;
+  const auto cleaned = clean({wrong, other});
+  ASSERT_EQ(cleaned.size(), 1U);
+  EXPECT_EQ(cleaned[0].error_message, "wrong");
+}
+
+TEST(CleanRuns, HaveTheProcessorTimeThatTheRowMeasured) {
+  Result run = timed_run();
+  run.counters[cpu_seconds_counter] = 0.5;
+  const Result cleaned = clean({run}).at(0);
+  EXPECT_EQ(cleaned.cpu_accumulated_time, 2.0);  // of 4 launches
+  EXPECT_EQ(cleaned.counters.count(cpu_seconds_counter), 0U);
+}
+
+TEST(TimeText, PicksTheUnit) {
+  EXPECT_EQ(time_text(8.5e-7), "850 ns");
+  EXPECT_EQ(time_text(1.234e-5), "12.3 us");
+  EXPECT_EQ(time_text(4.56e-3), "4.56 ms");
+  EXPECT_EQ(time_text(7.8), "7.8 s");
+}
+
+}  // namespace
+}  // namespace siamese::bench
