@@ -12,42 +12,93 @@
 namespace vgpu {
 namespace {
 
-// Bytes with one shadow byte each. `idle` is the offset of at least 64 bytes that lanes outside the
-// mask are sent to, so that loops need no branch.
+// Bytes with one shadow byte each; offsets below `end` exist.
 struct Region {
   std::byte* bytes;
   std::uint8_t* shadow;
   std::uint64_t end;
-  std::uint64_t idle;
 };
 
-// Whether each byte of the lanes has the shadow bits of `needs`.
+// An access in a region: an offset for every lane, so that loops over all lanes need no branch.
+// Lanes outside the mask have that of its first lane.
+struct Offsets {
+  std::uint64_t at[kLanes];
+  std::uint64_t lowest, highest;
+  std::uint64_t low_bits;  // those that an aligned offset has not, of all lanes
+
+  Offsets(const std::uint64_t* addresses, std::uint64_t base, std::uint64_t lane_stride,
+          LaneMask mask, std::uint32_t alignment) {
+    const auto first = static_cast<std::uint32_t>(std::countr_zero(mask));
+    const std::uint64_t other = addresses[first] - base + first * lane_stride;
+    std::uint64_t low = other;
+    std::uint64_t high = other;
+    std::uint64_t bits = 0;
+    for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+      const std::uint64_t own = addresses[lane] - base + lane * lane_stride;
+      const std::uint64_t offset = ((mask >> lane) & 1) != 0 ? own : other;
+      at[lane] = offset;
+      low = offset < low ? offset : low;
+      high = offset > high ? offset : high;
+      bits |= offset;
+    }
+    lowest = low;
+    highest = high;
+    low_bits = bits & (alignment - 1);
+  }
+};
+
 template <class Word>
-bool shadow_holds(const Region& region, const std::uint64_t* offsets, std::uint32_t words,
-                  std::uint8_t needs) {
-  const Word want = static_cast<Word>(~Word{0} / 0xff) * needs;
+Word load_word(const std::uint8_t* shadow) {
+  Word word;
+  std::memcpy(&word, shadow, sizeof word);
+  return word;
+}
+template <class Word>
+constexpr Word kEachByte = static_cast<Word>(~Word{0} / 0xff);
+
+// Whether all of a stretch of shadow bytes have the bits of `needs`.
+bool stretch_holds(const std::uint8_t* shadow, std::uint64_t bytes, std::uint8_t needs) {
+  using Word = std::uint64_t;
+  const Word want = kEachByte<Word> * needs;
+  Word all = want;
+  for (std::uint64_t i = 0; i + sizeof(Word) <= bytes; i += sizeof(Word)) {
+    all &= load_word<Word>(shadow + i);
+  }
+  return ((all & load_word<Word>(shadow + bytes - sizeof(Word))) & want) == want;
+}
+
+template <class Word>
+bool lanes_hold(const std::uint8_t* shadow, const std::uint64_t* offsets, std::uint32_t words,
+                std::uint8_t needs) {
+  const Word want = static_cast<Word>(kEachByte<Word> * needs);
   Word all = want;
   for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
     for (std::uint32_t i = 0; i < words; ++i) {
-      Word word;
-      std::memcpy(&word, region.shadow + offsets[lane] + i * sizeof(Word), sizeof word);
-      all &= word;
+      all &= load_word<Word>(shadow + offsets[lane] + i * sizeof(Word));
     }
   }
   return (all & want) == want;
 }
 
-bool shadow_holds(const Region& region, const std::uint64_t* offsets, std::uint32_t bytes,
+// Whether each byte of the access has the shadow bits of `needs`. Lanes are mostly near to one
+// another, and then the stretch from the first to the last is looked at as a whole.
+bool shadow_holds(const Region& region, const Offsets& offsets, std::uint32_t bytes,
                   std::uint8_t needs) {
+  constexpr std::uint64_t kNear = 1024;
+  const std::uint64_t stretch = offsets.highest - offsets.lowest + bytes;
+  if (stretch >= 8 && stretch <= kNear &&
+      stretch_holds(region.shadow + offsets.lowest, stretch, needs)) {
+    return true;
+  }
   switch (bytes) {
     case 1:
-      return shadow_holds<std::uint8_t>(region, offsets, 1, needs);
+      return lanes_hold<std::uint8_t>(region.shadow, offsets.at, 1, needs);
     case 2:
-      return shadow_holds<std::uint16_t>(region, offsets, 1, needs);
+      return lanes_hold<std::uint16_t>(region.shadow, offsets.at, 1, needs);
     case 4:
-      return shadow_holds<std::uint32_t>(region, offsets, 1, needs);
+      return lanes_hold<std::uint32_t>(region.shadow, offsets.at, 1, needs);
     default:
-      return shadow_holds<std::uint64_t>(region, offsets, bytes / 8, needs);
+      return lanes_hold<std::uint64_t>(region.shadow, offsets.at, bytes / 8, needs);
   }
 }
 
@@ -161,68 +212,42 @@ void explain(Warp& w, const AccessDetail& d, const Region& region, RegionKind ki
   });
 }
 
-// offsets: into the region, idle for lanes outside the mask. lane_stride: what a lane's own part of
-// the region is shifted by.
+// lane_stride: what a lane's own part of the region is shifted by.
 void check(Warp& w, const AccessDetail& d, const Region& region, RegionKind kind,
-           const std::uint64_t* offsets, std::uint64_t lane_stride, LaneMask mask, bool outside,
-           Lanes& lanes) {
+           const Offsets& offsets, std::uint64_t lane_stride, LaneMask mask, Lanes& lanes) {
   const Worker& worker = *w.worker;
   const bool store = d.kind == AccessKind::store;
   const std::uint8_t needs = store ? worker.store_needs : worker.load_needs;
+  const bool outside = offsets.highest > region.end - d.bytes || offsets.low_bits != 0;
   if (outside || (needs != 0 && !shadow_holds(region, offsets, d.bytes, needs))) {
-    explain(w, d, region, kind, offsets, lane_stride, mask, needs);
+    explain(w, d, region, kind, offsets.at, lane_stride, mask, needs);
   }
   if (d.kind != AccessKind::load && worker.checks.init) {
     for_lanes(mask, [&](std::uint32_t lane) {
-      std::memset(region.shadow + offsets[lane], Memory::kAddressable | Memory::kWritten, d.bytes);
+      std::memset(region.shadow + offsets.at[lane], Memory::kAddressable | Memory::kWritten,
+                  d.bytes);
     });
   }
-  for (std::uint32_t lane = 0; lane < kLanes; ++lane) lanes.at[lane] = region.bytes + offsets[lane];
-}
-
-Region global_region(const Warp& w) {
-  const Memory& m = *w.worker->launch->memory;
-  return {m.bytes(), m.shadow(), m.end_offset(), m.idle_offset()};
-}
-
-Region shared_region(Block& block) {
-  return {block.shared.data(), block.shared_shadow.data(), block.shared_end, block.shared_end};
+  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+    lanes.at[lane] = region.bytes + offsets.at[lane];
+  }
 }
 
 void resolve_global(Warp& w, const AccessDetail& d, const std::uint64_t* addresses, LaneMask mask,
                     Lanes& lanes) {
   const Memory& memory = *w.worker->launch->memory;
-  const std::uint64_t base = memory.base();
-  const std::uint64_t idle = memory.idle_offset();
-  const std::uint64_t last = memory.end_offset() - d.bytes;
-  const std::uint64_t low = d.alignment - 1;
-  std::uint64_t offsets[kLanes];
-  std::uint64_t outside = 0;
-  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
-    const std::uint64_t offset = ((mask >> lane) & 1) != 0 ? addresses[lane] - base : idle;
-    outside |= static_cast<std::uint64_t>(offset > last ? 1 : 0) | (offset & low);
-    offsets[lane] = offset;
-  }
-  check(w, d, global_region(w), RegionKind::global, offsets, 0, mask, outside != 0, lanes);
-  if (w.worker->observed) observe_global(w, d, offsets, mask);
+  const Region region{memory.bytes(), memory.shadow(), memory.end_offset()};
+  const Offsets offsets(addresses, memory.base(), 0, mask, d.alignment);
+  check(w, d, region, RegionKind::global, offsets, 0, mask, lanes);
+  if (w.worker->observed) observe_global(w, d, offsets.at, mask);
 }
 
 void resolve_shared_of(Warp& w, Block& owner, const AccessDetail& d, const std::uint64_t* addresses,
                        LaneMask mask, Lanes& lanes) {
-  const Region region = shared_region(owner);
-  const std::uint64_t last = region.end - d.bytes;
-  const std::uint64_t low = d.alignment - 1;
-  std::uint64_t offsets[kLanes];
-  std::uint64_t outside = 0;
-  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
-    const std::uint64_t offset = ((mask >> lane) & 1) != 0 ? addresses[lane] : region.idle;
-    const bool active = ((mask >> lane) & 1) != 0;
-    outside |=
-        static_cast<std::uint64_t>(active && offset > last ? 1 : 0) | (active ? offset & low : 0);
-    offsets[lane] = offset;
-  }
-  check(w, d, region, RegionKind::shared, offsets, 0, mask, outside != 0, lanes);
-  if (w.worker->observed) observe_shared(w, owner, d, offsets, mask);
+  const Region region{owner.shared.data(), owner.shared_shadow.data(), owner.shared_end};
+  const Offsets offsets(addresses, 0, 0, mask, d.alignment);
+  check(w, d, region, RegionKind::shared, offsets, 0, mask, lanes);
+  if (w.worker->observed) observe_shared(w, owner, d, offsets.at, mask);
 }
 
 void resolve_shared(Warp& w, const AccessDetail& d, const std::uint64_t* addresses, LaneMask mask,
@@ -230,15 +255,16 @@ void resolve_shared(Warp& w, const AccessDetail& d, const std::uint64_t* address
   resolve_shared_of(w, *w.block, d, addresses, mask, lanes);
 }
 
-void send_idle(Warp& w, Lanes& lanes) {
-  for (std::byte*& at : lanes.at) at = w.worker->idle;
+// Lanes that no part of a divided access fills in.
+void send_away(Warp& w, Lanes& lanes) {
+  for (std::byte*& at : lanes.at) at = w.worker->nowhere;
 }
 
 // Blocks of the cluster, one after the other.
 void resolve_shared_cluster(Warp& w, const AccessDetail& d, const std::uint64_t* addresses,
                             LaneMask mask, Lanes& lanes) {
   LaneMask rest = mask;
-  send_idle(w, lanes);
+  send_away(w, lanes);
   while (rest != 0) {
     const auto first = static_cast<std::uint32_t>(std::countr_zero(rest));
     const SharedPlace place = shared_place(w, addresses[first]);
@@ -270,31 +296,22 @@ void resolve_shared_cluster(Warp& w, const AccessDetail& d, const std::uint64_t*
 void resolve_local(Warp& w, const AccessDetail& d, const std::uint64_t* addresses, LaneMask mask,
                    Lanes& lanes) {
   LocalMemory& local = w.local;
-  const std::uint64_t end = std::uint64_t{local.stride} * kLanes;
-  const Region region{local.bytes.data(), local.shadow.data(), end, end};
-  std::uint64_t offsets[kLanes];
-  std::uint64_t outside = 0;
-  LaneMask beyond = 0;
-  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
-    const bool active = ((mask >> lane) & 1) != 0;
-    const std::uint64_t offset = addresses[lane];
-    if (active && offset > local.stride - d.bytes) beyond |= LaneMask{1} << lane;
-    outside |= active ? offset & (d.alignment - 1) : 0;
-    offsets[lane] = active ? offset + std::uint64_t{lane} * local.stride : end;
-  }
-  if (beyond != 0) {
-    const auto lane = static_cast<std::uint32_t>(std::countr_zero(beyond));
+  for_lanes(mask, [&](std::uint32_t lane) {
+    if (addresses[lane] <= local.stride - d.bytes) return;
     fail(w, ReportKind::out_of_bounds, FaultKind::illegal_address, d.kind, d.bytes,
          describe_local(w, addresses[lane]), lane);
-  }
-  check(w, d, region, RegionKind::local, offsets, local.stride, mask, outside != 0, lanes);
-  if (w.worker->observed) observe_local(w, d, offsets, mask);
+  });
+  const Region region{local.bytes.data(), local.shadow.data(),
+                      std::uint64_t{local.stride} * kLanes};
+  const Offsets offsets(addresses, 0, local.stride, mask, d.alignment);
+  check(w, d, region, RegionKind::local, offsets, local.stride, mask, lanes);
+  if (w.worker->observed) observe_local(w, d, offsets.at, mask);
 }
 
 void resolve_param(Warp& w, const AccessDetail& d, const std::uint64_t* addresses, LaneMask mask,
                    Lanes& lanes) {
   LaunchState& launch = *w.worker->launch;
-  send_idle(w, lanes);
+  send_away(w, lanes);
   for_lanes(mask, [&](std::uint32_t lane) {
     const std::uint64_t offset = addresses[lane];
     const std::uint64_t size = launch.kernel->info.parameter_bytes;
@@ -324,7 +341,7 @@ void resolve_generic(Warp& w, const AccessDetail& d, const std::uint64_t* addres
     resolve_global(w, d, addresses, mask, lanes);
     return;
   }
-  send_idle(w, lanes);
+  send_away(w, lanes);
   const auto keep = [&](LaneMask part, const Lanes& found) {
     for_lanes(part, [&](std::uint32_t lane) { lanes.at[lane] = found.at[lane]; });
   };

@@ -54,9 +54,9 @@ void run_copy(Warp& w, const Instruction& ins, LaneMask mask) {
     if (from_bytes[lane] == d.from.bytes) reading |= LaneMask{1} << lane;
   });
   std::uint64_t addresses[kLanes];
-  Lanes from;
+  Lanes from{};
   effective_addresses(w, d.from_row, d.from.address_bytes, d.from_offset, addresses);
-  d.from.resolve(w, d.from, addresses, reading, from);
+  if (reading != 0) d.from.resolve(w, d.from, addresses, reading, from);
   // Lanes that read less are checked for what they read.
   for_lanes(mask & ~reading, [&](std::uint32_t lane) {
     if (from_bytes[lane] == 0) return;
@@ -320,7 +320,7 @@ PendingCopy issue_copy(Warp& w, std::byte* to, const std::byte* from, std::uint3
 }
 
 void land_copy(const PendingCopy& copy) {
-  std::memcpy(copy.to, copy.from, copy.from_bytes);
+  if (copy.from_bytes != 0) std::memcpy(copy.to, copy.from, copy.from_bytes);
   std::memset(copy.to + copy.from_bytes, 0, copy.bytes - copy.from_bytes);
   if (copy.to_shadow != nullptr) {
     std::memset(copy.to_shadow, Memory::kAddressable | Memory::kWritten, copy.bytes);

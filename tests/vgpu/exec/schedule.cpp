@@ -64,7 +64,7 @@ class Group {
       block->worker = &worker;
       block->cluster_rank = static_cast<std::uint32_t>(rank);
       block->shared_end = launch.shared_bytes;
-      block->shared = AlignedBytes(launch.shared_bytes + 64);
+      block->shared = AlignedBytes(launch.shared_bytes);
       for (std::uint32_t i = 0; i < launch.warps; ++i) {
         auto warp = std::make_unique<Warp>();
         const std::uint32_t threads = std::min(launch.threads - i * kLanes, kLanes);
@@ -262,14 +262,12 @@ LaunchState prepare(Memory& memory, const Launch& launch, const Options& options
   state.shared_bytes = kernel.dynamic_shared_offset + launch.dynamic_shared_bytes;
   state.parameters = launch.parameters;
   state.parameters.resize(std::max<std::size_t>(kernel.info.parameter_bytes, 1));
-  state.shared_shadow.assign(state.shared_bytes + 64, 0);
+  state.shared_shadow.assign(state.shared_bytes, 0);
   const auto mark = [&](std::uint32_t offset, std::uint32_t bytes) {
     std::memset(state.shared_shadow.data() + offset, Memory::kAddressable, bytes);
   };
   for (const Extent& e : kernel.shared) mark(e.offset, e.bytes);
   mark(kernel.dynamic_shared_offset, launch.dynamic_shared_bytes);
-  std::memset(state.shared_shadow.data() + state.shared_bytes,
-              Memory::kAddressable | Memory::kWritten, 64);
   return state;
 }
 

@@ -191,8 +191,8 @@ struct Worker {
   Checks checks;
   std::uint8_t load_needs = 0;  // shadow bits that each byte of a load or an atomic must have
   std::uint8_t store_needs = 0;
-  alignas(64) std::byte idle[64] = {};  // where lanes that take no part may look
-  bool observed = false;                // counters or race checks look at each access
+  std::byte nowhere[64] = {};  // where lanes that take no part in an access look
+  bool observed = false;       // counters or race checks look at each access
   Counters counters;
   std::uint64_t progress = 0;    // stores, barriers and exits so far
   std::uint64_t random = 0;      // state of the schedule's generator

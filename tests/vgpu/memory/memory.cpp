@@ -50,7 +50,6 @@ Memory::Memory(std::uint64_t capacity) : capacity_(capacity) {
   shadow_ = static_cast<std::uint8_t*>(
       map_or_throw(kReservedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1));
   next_offset_ = 4 * kWindowBytes;
-  std::memset(shadow_ + idle_offset(), kAddressable | kWritten, 64);
 }
 
 Memory::~Memory() {

@@ -101,8 +101,6 @@ class Memory {
   [[nodiscard]] std::uint64_t end_offset() const { return kReservedBytes - kGuardBytes; }
   // No allocation so far ends above this offset.
   [[nodiscard]] std::uint64_t allocated_end() const;
-  // 64 bytes above that bound that count as written: where lanes that take no part may look.
-  [[nodiscard]] std::uint64_t idle_offset() const { return end_offset(); }
   [[nodiscard]] std::byte* bytes() const { return bytes_; }
   [[nodiscard]] std::uint8_t* shadow() const { return shadow_; }
 
