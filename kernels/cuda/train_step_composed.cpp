@@ -4,12 +4,16 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/cuda/captured.h"
 #include "kernels/cuda/variant_parts.h"
 #include "kernels/device.h"
 #include "model/error.h"
 
 // A training step composed of other ops' variants, one after another on one stream. What they hand
 // to each other - hidden activations, E, G and the gradients by the parameters - is in a workspace.
+// At the sizes of the original experiment such a step is a dozen launches of a few microseconds
+// each and most of its time is the launching; the graph variant captures them once and replays them
+// by one call.
 
 namespace siamese::cuda {
 namespace {
@@ -20,9 +24,10 @@ struct Composition {
   int rung;
   std::string_view forward;
   std::string_view distance_loss;
-  std::string_view all_pairs_loss;
+  std::string_view all_pairs_loss;  ///< where it serves the shape, else square, which serves all
   std::string_view backward;
   std::string_view adam;
+  bool captured = false;  ///< replayed as a graph
 };
 
 constexpr Composition naive{.name = "naive",
@@ -37,9 +42,18 @@ constexpr Composition tiled{.name = "tiled",
                             .rung = 2,
                             .forward = "tiled",
                             .distance_loss = "gather",
-                            .all_pairs_loss = "square",
+                            .all_pairs_loss = "triangle",
                             .backward = "tiled",
                             .adam = "vector"};
+
+constexpr Composition graph{.name = "graph",
+                            .rung = 3,
+                            .forward = "tiled",
+                            .distance_loss = "gather",
+                            .all_pairs_loss = "triangle",
+                            .backward = "tiled",
+                            .adam = "vector",
+                            .captured = true};
 
 template <class Args>
 const Variant<Args>& find(std::string_view name, Precision precision) {
@@ -81,15 +95,16 @@ Launch prepare_loss(const Composition& parts, const TrainStepArgs<T>& args,
                     const Workspace<T>& workspace) {
   const std::int64_t width = args.network->embedding_width();
   if (args.pairs.form == PairForm::all) {
-    return prepare_part(parts.all_pairs_loss, precision_of<T>,
-                        AllPairsLossArgs<T>{.points = args.points,
-                                            .width = width,
-                                            .embeddings = workspace.embeddings.data(),
-                                            .coordinate_width = args.pairs.coordinate_width,
-                                            .coordinates = args.pairs.coordinates,
-                                            .loss = args.loss,
-                                            .loss_value = args.loss_value,
-                                            .gradient = workspace.gradient.data()});
+    const AllPairsLossArgs<T> all{.points = args.points,
+                                  .width = width,
+                                  .embeddings = workspace.embeddings.data(),
+                                  .coordinate_width = args.pairs.coordinate_width,
+                                  .coordinates = args.pairs.coordinates,
+                                  .loss = args.loss,
+                                  .loss_value = args.loss_value,
+                                  .gradient = workspace.gradient.data()};
+    const auto& wanted = find<AllPairsLossArgs<T>>(parts.all_pairs_loss, precision_of<T>);
+    return prepare_part(wanted.why_unsupported(all) ? "square" : wanted.name, precision_of<T>, all);
   }
   return prepare_part(parts.distance_loss, precision_of<T>,
                       DistanceLossArgs<T>{.points = args.points,
@@ -131,13 +146,13 @@ Launch prepare(const Composition& parts, const TrainStepArgs<T>& args) {
                                                .v = args.v,
                                                .step = args.step,
                                                .adam = args.adam});
-  return traced(args, parts.name, precision_of<T>,
-                [workspace, forward, loss, backward, adam](Stream stream) {
-                  forward(stream);
-                  loss(stream);
-                  backward(stream);
-                  adam(stream);
-                });
+  const Launch step = [workspace, forward, loss, backward, adam](Stream stream) {
+    forward(stream);
+    loss(stream);
+    backward(stream);
+    adam(stream);
+  };
+  return traced(args, parts.name, precision_of<T>, parts.captured ? captured(step) : step);
 }
 
 template <class T>
@@ -154,6 +169,7 @@ Variant<TrainStepArgs<T>> variant(const Composition& parts, bool deterministic) 
 const Register<TrainStepArgs<float>> naive_float32(variant<float>(naive, false));
 const Register<TrainStepArgs<double>> naive_float64(variant<double>(naive, false));
 const Register<TrainStepArgs<float>> tiled_float32(variant<float>(tiled, true));
+const Register<TrainStepArgs<float>> graph_float32(variant<float>(graph, true));
 
 }  // namespace
 }  // namespace siamese::cuda
