@@ -1,0 +1,315 @@
+// What the memory, initialisation and race checks find, and what they must not find.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/vgpu/tests/ptx_device.h"
+
+namespace vgpu::testing {
+namespace {
+
+PtxDevice::Shape threads(std::uint32_t count, std::uint32_t blocks = 1) {
+  PtxDevice::Shape shape;
+  shape.block.x = count;
+  shape.grid.x = blocks;
+  return shape;
+}
+
+bool mentions(const Outcome& outcome, const char* text) {
+  return outcome.message.find(text) != std::string::npos;
+}
+
+// ---- bounds ----
+
+TEST(Checks, PastTheEndOfAnAllocation) {
+  PtxDevice device;
+  const Address data = device.allocate(31 * 4);
+  const Outcome outcome = device.run_body(
+      "  .reg .b64 %a;\n  mad.wide.u32 %a, %lane, 4, %p0;\n  st.global.u32 [%a], 1;\n", {}, {data});
+  EXPECT_EQ(outcome.fault, FaultKind::illegal_address);
+  EXPECT_TRUE(outcome.sticky());
+  EXPECT_TRUE(mentions(outcome, "0 bytes past the end of allocation")) << outcome.message;
+  EXPECT_TRUE(mentions(outcome, "block (0,0,0), thread (31,0,0)")) << outcome.message;
+  EXPECT_EQ(device.count(ReportKind::out_of_bounds), 1);
+}
+
+TEST(Checks, VectorAccessThatStraddlesTheEnd) {
+  PtxDevice device;
+  const Address data = device.upload(std::vector<std::uint32_t>(6, 1));
+  const Outcome outcome = device.run_body(
+      "  .reg .b32 %v<4>;\n  ld.global.v4.u32 {%v0, %v1, %v2, %v3}, [%p0+16];\n", {}, {data});
+  EXPECT_EQ(outcome.fault, FaultKind::illegal_address) << outcome.message;
+}
+
+TEST(Checks, IntoTheNextSharedArray) {
+  PtxDevice device;
+  const Outcome outcome = device.run_body(
+      "  .shared .align 4 .b8 first[64];\n  .shared .align 4 .b8 second[64];\n  .reg .b32 %a;\n"
+      "  mov.u32 %a, first;\n  st.shared.u32 [second], 1;\n  st.shared.u32 [%a+64], 1;\n",
+      {}, {});
+  EXPECT_EQ(outcome.fault, FaultKind::illegal_address);
+  EXPECT_TRUE(mentions(outcome, "past the end of first (64 bytes)")) << outcome.message;
+}
+
+TEST(Checks, DynamicSharedMemoryHasItsLaunchsSize) {
+  PtxDevice device;
+  PtxDevice::Shape shape;
+  shape.dynamic_shared_bytes = 128;
+  const std::string module =
+      ".version 8.7\n.target sm_90\n.address_size 64\n.extern .shared .align 16 .b8 dynamic[];\n"
+      ".visible .entry test(.param .u64 offset)\n{\n  .reg .b64 %o;\n  .reg .b32 %a, %b;\n"
+      "  ld.param.u64 %o, [offset];\n  cvt.u32.u64 %b, %o;\n  mov.u32 %a, dynamic;\n"
+      "  add.u32 %a, %a, %b;\n  st.shared.u32 [%a], 1;\n  ret;\n}\n";
+  EXPECT_TRUE(device.run(module, shape, {124}).ok());
+  const Outcome outcome = device.run(module, shape, {128});
+  EXPECT_TRUE(mentions(outcome, "past the end of dynamic shared memory (128 bytes)"))
+      << outcome.message;
+}
+
+TEST(Checks, LocalArrays) {
+  PtxDevice device;
+  const std::string body =
+      "  .local .align 4 .b8 stack[16];\n  .reg .b64 %a, %g;\n  .reg .b32 %v;\n  mov.u64 %a, "
+      "stack;\n"
+      "  cvta.local.u64 %g, %a;\n  add.u64 %g, %g, %p0;\n  st.u32 [%g], %lane;\n"
+      "  add.u64 %a, %a, %p0;\n  ld.local.u32 %v, [%a];\n  setp.ne.u32 %q, %v, %lane;\n  @%q "
+      "trap;\n";
+  EXPECT_TRUE(device.run_body("  .reg .pred %q;\n" + body, threads(64), {12}).ok());
+  const Outcome outcome = device.run_body("  .reg .pred %q;\n" + body, threads(64), {16});
+  EXPECT_TRUE(mentions(outcome, "past the end of stack")) << outcome.message;
+}
+
+TEST(Checks, NullHostAndMisalignedAddresses) {
+  PtxDevice device;
+  const Address data = device.upload(std::vector<std::uint32_t>(8, 1));
+  const std::string load = "  .reg .b32 %v;\n  ld.global.u32 %v, [%p0];\n";
+  EXPECT_EQ(device.run_body(load, {}, {0}).fault, FaultKind::illegal_address);
+  EXPECT_EQ(device.run_body(load, {}, {reinterpret_cast<std::uint64_t>(&device)}).fault,
+            FaultKind::illegal_address);
+  EXPECT_EQ(device.run_body(load, {}, {data + 2}).fault, FaultKind::misaligned_address);
+  EXPECT_EQ(device.run_body("  .reg .b32 %v;\n  ld.shared.u32 %v, [0];\n", {}, {}).fault,
+            FaultKind::illegal_address);
+}
+
+TEST(Checks, OnlyTheActiveLanesAreChecked) {
+  PtxDevice device;
+  const Address data = device.upload(std::vector<std::uint32_t>(4, 9));
+  const Outcome outcome = device.run_body(
+      "  .reg .b64 %a;\n  .reg .b32 %v;\n  .reg .pred %q;\n  mad.wide.u32 %a, %lane, 4, %p0;\n"
+      "  setp.lt.u32 %q, %lane, 4;\n  @%q ld.global.u32 %v, [%a];\n  @%q st.global.u32 [%a], %v;\n",
+      {}, {data});
+  EXPECT_TRUE(outcome.ok()) << outcome.message;
+}
+
+TEST(Checks, TheUsersLineIsNamed) {
+  PtxDevice device;
+  const std::string module =
+      ".version 8.7\n.target sm_90\n.address_size 64\n"
+      ".visible .entry test()\n{\n  .reg .b64 %a;\n  .loc 1 7 1\n  mov.u64 %a, 0;\n"
+      "  .loc 2 99 1, function_name $L, inlined_at 1 8 3\n  st.global.u32 [%a], 1;\n  ret;\n}\n"
+      ".file 1 \"kernel.cu\"\n.file 2 \"library.h\"\n";
+  const Outcome outcome = device.run(module, {}, {});
+  EXPECT_TRUE(mentions(outcome, "library.h:99, inlined at kernel.cu:8")) << outcome.message;
+}
+
+// ---- initialisation ----
+
+TEST(Checks, ReadsOfWhatWasNeverWritten) {
+  PtxDevice device;
+  const Address data = device.allocate(32 * 4);
+  const std::string load =
+      "  .reg .b64 %a;\n  .reg .b32 %v;\n  mad.wide.u32 %a, %lane, 4, %p0;\n  ld.global.u32 %v, "
+      "[%a];\n";
+  EXPECT_TRUE(device.run_body(load, {}, {data}).ok()) << "the launch goes on";
+  EXPECT_EQ(device.count(ReportKind::uninitialised), 32);
+  EXPECT_EQ(device.messages().size(), 1u) << "one message a place";
+  device.options.checks.init = false;
+  EXPECT_TRUE(device.run_body(load, {}, {data}).ok());
+  EXPECT_EQ(device.count(ReportKind::uninitialised), 32);
+}
+
+TEST(Checks, CopiesInFlightCountAsUnwritten) {
+  for (const bool waits : {false, true}) {
+    PtxDevice device;
+    const Address data = device.upload(std::vector<std::uint32_t>(32, 5));
+    const std::string wait = waits ? "  cp.async.commit_group;\n  cp.async.wait_group 0;\n" : "";
+    const Outcome outcome = device.run_body(
+        "  .shared .align 16 .b8 buffer[128];\n  .reg .b32 %a, %v;\n  .reg .b64 %g;\n  .reg .pred "
+        "%q;\n"
+        "  mov.u32 %a, buffer;\n  mad.lo.u32 %a, %lane, 4, %a;\n  mad.wide.u32 %g, %lane, 4, %p0;\n"
+        "  cp.async.ca.shared.global [%a], [%g], 4;\n" +
+            wait +
+            "  ld.shared.u32 %v, [%a];\n  setp.eq.u32 %q, %v, 5;\n  @!%q st.global.u32 [%g], 0;\n",
+        {}, {data});
+    EXPECT_TRUE(outcome.ok()) << outcome.message;
+    EXPECT_EQ(device.count(ReportKind::uninitialised), waits ? 0 : 32);
+    EXPECT_EQ(device.download<std::uint32_t>(data, 32)[0], waits ? 5u : 0u);
+  }
+}
+
+// ---- races ----
+
+struct RaceCase {
+  const char* name;
+  const char* body;  // %a: address of this thread's word in shared memory, %b: of its neighbour's
+  std::uint32_t threads;
+  ReportKind kind;
+  bool races;
+};
+
+class SharedRace : public ::testing::TestWithParam<RaceCase> {};
+
+TEST_P(SharedRace, IsFoundOrNot) {
+  const RaceCase& c = GetParam();
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+    PtxDevice device;
+    device.options.checks.init = false;
+    device.options.checks.race = true;
+    device.options.seed = seed;
+    const Outcome outcome = device.run_body(
+        std::string(
+            "  .shared .align 4 .b8 buffer[1024];\n  .reg .b32 %a, %b, %v, %n;\n  .reg .pred %q;\n"
+            "  mov.u32 %n, %ntid.x;\n  add.u32 %v, %thread, 32;\n  rem.u32 %v, %v, %n;\n"
+            "  mov.u32 %b, buffer;\n  mad.lo.u32 %a, %thread, 4, %b;\n"
+            "  mad.lo.u32 %b, %v, 4, %b;\n") +
+            c.body,
+        threads(c.threads), {});
+    ASSERT_TRUE(outcome.ok()) << outcome.message;
+    EXPECT_EQ(device.count(c.kind) > 0, c.races) << "seed " << seed;
+    if (!c.races) {
+      EXPECT_TRUE(device.messages().empty()) << device.messages().front();
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Checks, SharedRace,
+    ::testing::Values(
+        RaceCase{"StoreThenLoad", "st.shared.u32 [%a], %v; ld.shared.u32 %v, [%b];", 64,
+                 ReportKind::shared_race, true},
+        RaceCase{"BarrierBetween", "st.shared.u32 [%a], %v; bar.sync 0; ld.shared.u32 %v, [%b];",
+                 64, ReportKind::shared_race, false},
+        RaceCase{
+            "LoadThenStore",
+            "st.shared.u32 [%a], %v; bar.sync 0; ld.shared.u32 %v, [%b]; st.shared.u32 [%a], %v;",
+            64, ReportKind::shared_race, true},
+        RaceCase{"BarrierBeforeReuse",
+                 "st.shared.u32 [%a], %v; bar.sync 0; ld.shared.u32 %v, [%b]; bar.sync 0;"
+                 "st.shared.u32 [%a], %v;",
+                 64, ReportKind::shared_race, false},
+        RaceCase{"AllStoreTheSame", "st.shared.u32 [buffer], 1;", 64, ReportKind::shared_race,
+                 false},
+        RaceCase{"AllStoreTheirOwn", "st.shared.u32 [buffer], %thread;", 32, ReportKind::warp_race,
+                 true},
+        RaceCase{"Atomics", "atom.shared.add.u32 %v, [buffer], 1;", 128, ReportKind::shared_race,
+                 false},
+        RaceCase{"AtomicsThenLoad",
+                 "atom.shared.add.u32 %v, [buffer], 1; ld.shared.u32 %v, [buffer];", 128,
+                 ReportKind::shared_race, true},
+        RaceCase{"LanesWithoutSync",
+                 "st.shared.u32 [%a], %v; xor.b32 %b, %a, 4; ld.shared.u32 %v, [%b];", 32,
+                 ReportKind::warp_race, true},
+        RaceCase{
+            "LanesWithSync",
+            "st.shared.u32 [%a], %v; bar.warp.sync -1; xor.b32 %b, %a, 4; ld.shared.u32 %v, [%b];",
+            32, ReportKind::warp_race, false},
+        RaceCase{"OneWarpsBarrierIsNotAnothers",
+                 "st.shared.u32 [%a], %v; bar.warp.sync -1; ld.shared.u32 %v, [%b];", 64,
+                 ReportKind::shared_race, true},
+        RaceCase{"Bytes", "st.shared.u16 [%a], 1; st.shared.u16 [%a+2], 2;", 64,
+                 ReportKind::shared_race, false}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+// The last block to finish sums what all have stored: right with a fence, a race without.
+TEST(Checks, GlobalRaceBetweenBlocks) {
+  for (const bool fence : {true, false}) {
+    PtxDevice device;
+    device.options.checks.init = false;
+    device.options.checks.race = true;
+    const Address data = device.upload(std::vector<std::uint32_t>(9, 0));
+    const Outcome outcome = device.run_body(
+        std::string("  .reg .b32 %b, %n, %v, %s, %i;\n  .reg .b64 %to;\n  .reg .pred %q;\n"
+                    "  setp.ne.u32 %q, %thread, 0;\n  @%q ret;\n  mov.u32 %b, %ctaid.x;\n"
+                    "  mad.wide.u32 %to, %b, 4, %p0;\n  add.u32 %v, %b, 1;\n  st.global.u32 "
+                    "[%to+4], %v;\n") +
+            (fence ? "  membar.gl;\n" : "") +
+            "  atom.global.add.u32 %n, [%p0], 1;\n  setp.ne.u32 %q, %n, 7;\n  @%q ret;\n"
+            "  mov.u32 %s, 0;\n  mov.u32 %i, 0;\nsum:\n  mad.wide.u32 %to, %i, 4, %p0;\n"
+            "  ld.global.u32 %v, [%to+4];\n  add.u32 %s, %s, %v;\n  add.u32 %i, %i, 1;\n"
+            "  setp.lt.u32 %q, %i, 8;\n  @%q bra sum;\n  setp.eq.u32 %q, %s, 36;\n  @!%q trap;\n",
+        threads(32, 8), {data});
+    ASSERT_TRUE(outcome.ok()) << outcome.message;
+    EXPECT_EQ(device.count(ReportKind::global_race) > 0, !fence);
+  }
+}
+
+TEST(Checks, LimitsAreByKind) {
+  std::vector<std::string> printed;
+  Reports reports(2, [&](std::string_view text) { printed.emplace_back(text); });
+  for (int i = 0; i < 10; ++i) reports.add(ReportKind::leak, "leaked");
+  reports.add(ReportKind::trap, "trapped");
+  EXPECT_EQ(printed.size(), 4u) << "two, that there are more, and the other kind";
+  EXPECT_EQ(reports.count(ReportKind::leak), 10);
+  EXPECT_EQ(reports.total(), 11);
+  EXPECT_EQ(reports.summary(), "1 trap, 10 leak");
+}
+
+// ---- counters ----
+
+TEST(Counters, SectorsOfARequest) {
+  const auto sectors = [](int stride) {
+    PtxDevice device;
+    const Address data = device.upload(std::vector<std::uint32_t>(32 * 32, 0));
+    const Outcome outcome =
+        device.run_body("  .reg .b64 %a;\n  .reg .b32 %v;\n  mad.wide.u32 %a, %lane, " +
+                            std::to_string(stride) + ", %p0;\n  ld.global.u32 %v, [%a];\n",
+                        {}, {data});
+    EXPECT_TRUE(outcome.ok()) << outcome.message;
+    EXPECT_EQ(device.counters.global_load.requests, 1u);
+    EXPECT_EQ(device.counters.global_load.bytes, 128u);
+    return device.counters.global_load.sectors;
+  };
+  EXPECT_EQ(sectors(0), 1u);
+  EXPECT_EQ(sectors(4), 4u);
+  EXPECT_EQ(sectors(8), 8u);
+  EXPECT_EQ(sectors(128), 32u);
+}
+
+TEST(Counters, BankConflicts) {
+  const auto conflicts = [](int stride) {
+    PtxDevice device;
+    device.options.checks.init = false;
+    const Outcome outcome = device.run_body(
+        "  .shared .align 16 .b8 buffer[8192];\n  .reg .b32 %a, %v;\n  mov.u32 %a, buffer;\n"
+        "  mad.lo.u32 %a, %lane, " +
+            std::to_string(stride) + ", %a;\n  ld.shared.u32 %v, [%a];\n",
+        {}, {});
+    EXPECT_TRUE(outcome.ok()) << outcome.message;
+    return device.counters.bank_conflicts;
+  };
+  EXPECT_EQ(conflicts(0), 0u);
+  EXPECT_EQ(conflicts(4), 0u);
+  EXPECT_EQ(conflicts(8), 1u);
+  EXPECT_EQ(conflicts(128), 31u);
+  EXPECT_EQ(conflicts(132), 0u);
+}
+
+TEST(Counters, UsefulOperations) {
+  PtxDevice device;
+  const Outcome outcome = device.run_body(
+      "  .reg .f32 %f;\n  .reg .f64 %d;\n  .reg .pred %q;\n  mov.f32 %f, 1.0;\n  mov.f64 %d, 1.0;\n"
+      "  fma.rn.f32 %f, %f, %f, %f;\n  setp.lt.u32 %q, %lane, 10;\n  @%q add.f32 %f, %f, %f;\n"
+      "  mul.f64 %d, %d, %d;\n",
+      {}, {});
+  ASSERT_TRUE(outcome.ok()) << outcome.message;
+  EXPECT_EQ(device.counters.flops[static_cast<std::size_t>(Precision::f32)], 74u);
+  EXPECT_EQ(device.counters.flops[static_cast<std::size_t>(Precision::f64)], 32u);
+  EXPECT_EQ(
+      device.counters.thread_instructions[static_cast<std::size_t>(InstructionClass::floating)],
+      74u);
+}
+
+}  // namespace
+}  // namespace vgpu::testing
