@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 #include <regex>
+#include <utility>
 #include <vector>
 
 #include "bench/ceilings.h"
@@ -51,6 +52,7 @@ Rows filtered(Rows rows, const std::string& filter) {
 // `words` is the command line that it sees, and keeps a pointer to.
 void initialize_benchmark(std::vector<std::string>& words) {
   std::vector<char*> pointers;
+  pointers.reserve(words.size());
   for (std::string& word : words) pointers.push_back(word.data());
   int count = static_cast<int>(pointers.size());
   benchmark::Initialize(&count, pointers.data());
@@ -60,21 +62,40 @@ void initialize_benchmark(std::vector<std::string>& words) {
   }
 }
 
+// The row that holds data: one at a time.
+struct OpenRow {
+  Row* row = nullptr;
+};
+
+// A row as Google Benchmark sees it.
+class RowBenchmark final : public benchmark::internal::Benchmark {
+ public:
+  RowBenchmark(Row& row, std::shared_ptr<OpenRow> open, ProgressReporter* progress)
+      : Benchmark(row.name().c_str()), row_(row), open_(std::move(open)), progress_(progress) {
+    Iterations(1);  // of batches; a row chooses how many launches a batch has
+    UseManualTime();
+  }
+
+  void Run(benchmark::State& state) override {
+    if (open_->row != &row_) {
+      if (open_->row != nullptr) open_->row->close();
+      open_->row = &row_;
+      if (progress_ != nullptr) progress_->begin_row(row_.name());
+    }
+    row_.run(state);
+  }
+
+ private:
+  Row& row_;
+  std::shared_ptr<OpenRow> open_;
+  ProgressReporter* progress_;
+};
+
 void register_rows(const Rows& rows, ProgressReporter* progress) {
-  const auto open = std::make_shared<Row*>(nullptr);  // the one that holds data
-  for (const auto& owned : rows) {
-    Row* const row = owned.get();
-    benchmark::RegisterBenchmark(row->name().c_str(),
-                                 [row, open, progress](benchmark::State& state) {
-                                   if (*open != row) {
-                                     if (*open != nullptr) (*open)->close();
-                                     *open = row;
-                                     if (progress != nullptr) progress->begin_row(row->name());
-                                   }
-                                   row->run(state);
-                                 })
-        ->Iterations(1)  // of batches; a row chooses how many launches a batch has
-        ->UseManualTime();
+  const auto open = std::make_shared<OpenRow>();
+  for (const auto& row : rows) {
+    // Google Benchmark owns what it is given.
+    benchmark::internal::RegisterBenchmarkInternal(new RowBenchmark(*row, open, progress));
   }
 }
 

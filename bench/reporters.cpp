@@ -34,6 +34,7 @@ double median_counter(const std::vector<Run>& runs, const std::string& name) {
 
 std::string row_text(const std::vector<Run>& runs) {
   std::vector<double> seconds;
+  seconds.reserve(runs.size());
   for (const Run& run : runs) {
     seconds.push_back(run.real_accumulated_time / static_cast<double>(run.iterations));
   }

@@ -11,7 +11,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 # Okabe and Ito's colours, which colour-blind readers can tell apart; markers and line styles tell
 # series apart once more, and go on where eight colours are not enough.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C6D31"]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d",
+           "8", "H"]
 LINES = ["-", "--", ":"]
 FLOOR = "#777777"
 
@@ -191,11 +192,6 @@ def roofline_picture(results):
     memory = bandwidths[-1][1]
     axis.plot(grid, roof(fastest, peak), color="#222222", linewidth=1.6)
     axis.plot(grid, roof(memory, peak), color="#222222", linewidth=1.6, linestyle="--")
-    if int(results.context.get("threads", "1")) > 1:
-        axis.plot(grid, [one_core] * len(grid), color="#999999", linewidth=1.0, linestyle=":")
-        axis.annotate(f"FMA peak, one core: {one_core:.0f} GFLOP/s", (right, one_core),
-                      xytext=(-4, -4), textcoords="offset points", ha="right", va="top",
-                      fontsize=8, color="#666666")
     axis.annotate(f"FMA peak: {peak:.0f} GFLOP/s", (right, peak), xytext=(-4, 4),
                   textcoords="offset points", ha="right", va="bottom", fontsize=8)
     for row, x, y in zip(rows, intensity, rate):
@@ -210,6 +206,10 @@ def roofline_picture(results):
     gap = [Line2D([], [], linestyle="", label=" ")]
     handles = [Line2D([], [], color="#222222", label=f"first cache: {fastest:.0f} GB/s"),
                Line2D([], [], color="#222222", linestyle="--", label=f"memory: {memory:.0f} GB/s")]
+    if int(results.context.get("threads", "1")) > 1:
+        axis.axhline(one_core, color="#888888", linewidth=1.2, linestyle=":")
+        handles.append(Line2D([], [], color="#888888", linestyle=":",
+                              label=f"one core: {one_core:.0f} GFLOP/s"))
     handles += gap
     handles += [Line2D([], [], linestyle="", marker="o", color=COLOURS[i % len(COLOURS)], label=op)
                 for i, op in enumerate(ops)]
