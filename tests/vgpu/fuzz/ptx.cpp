@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {
     const auto module = vgpu::Module::load(memory, text, "fuzzed text");
-    for (const std::string& name : module->kernel_names()) module->find_kernel(name);
+    for (const std::string& name : module->kernel_names()) (void)module->find_kernel(name);
   } catch (const vgpu::PtxError&) {
   }
   return 0;

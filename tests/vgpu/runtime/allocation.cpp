@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tests/vgpu/runtime/capture.h"
+#include "tests/vgpu/runtime/pointer.h"
 #include "tests/vgpu/runtime/runtime.h"
 
 // What a cudaMemPool_t points to. There is one pool, the device's default.
@@ -16,7 +17,7 @@ void* allocate(Runtime& runtime, std::size_t bytes, MemoryKind kind, const char*
   if (bytes == 0) return nullptr;
   const std::optional<Address> address = runtime.memory.allocate(bytes, kind, call);
   require(address.has_value(), cudaErrorMemoryAllocation);
-  return reinterpret_cast<void*>(*address);
+  return pointer_to(*address);
 }
 
 void allocate_now(Runtime& runtime, void** pointer, std::size_t bytes, MemoryKind kind,
@@ -38,7 +39,7 @@ void allocate_now(Runtime& runtime, void** pointer, std::size_t bytes, MemoryKin
 void release_now(Runtime& runtime, void* pointer, bool host, const char* call) {
   if (pointer == nullptr) return;
   refuse_unsafe_call(runtime);
-  const auto address = reinterpret_cast<Address>(pointer);
+  const auto address = address_of(pointer);
   if (runtime.release_queued.contains(address)) refuse_double_free(runtime, address, call);
   const std::optional<Allocation> allocation = runtime.memory.query(address);
   if (allocation) {
@@ -68,7 +69,7 @@ void allocate_later(Runtime& runtime, void** pointer, std::size_t bytes, cudaStr
 
 void release_later(Runtime& runtime, void* pointer, cudaStream_t stream) {
   if (pointer == nullptr) return;
-  const auto address = reinterpret_cast<Address>(pointer);
+  const auto address = address_of(pointer);
   refuse_capture(runtime.streams.find(stream), "cudaFreeAsync");
   const std::optional<Allocation> allocation = runtime.memory.query(address);
   const bool again = runtime.release_queued.contains(address);
@@ -147,7 +148,7 @@ extern "C" cudaError_t cudaHostAlloc(void** pointer, std::size_t bytes, unsigned
 extern "C" cudaError_t cudaHostGetDevicePointer(void** device, void* host, unsigned int flags) {
   return api_call([&](Runtime& runtime) {
     require(device != nullptr && flags == 0);
-    const auto allocation = runtime.memory.query(reinterpret_cast<vgpu::Address>(host));
+    const auto allocation = runtime.memory.query(vgpu::address_of(host));
     require(allocation && allocation->kind == MemoryKind::host_pinned);
     *device = host;
   });
@@ -214,10 +215,10 @@ extern "C" cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attribute
     require(attributes != nullptr);
     *attributes = {};
     attributes->device = -1;
-    const auto allocation = runtime.memory.query(reinterpret_cast<vgpu::Address>(pointer));
+    const auto allocation = runtime.memory.query(vgpu::address_of(pointer));
     auto* address = const_cast<void*>(pointer);
     if (!allocation) {
-      require(!runtime.memory.contains(reinterpret_cast<vgpu::Address>(pointer)));
+      require(!runtime.memory.contains(vgpu::address_of(pointer)));
       attributes->type = cudaMemoryTypeUnregistered;
       attributes->hostPointer = address;
       return;
@@ -237,7 +238,7 @@ extern "C" cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attribute
 extern "C" cudaError_t cudaMemPrefetchAsync(const void* pointer, std::size_t bytes, cudaMemLocation,
                                             unsigned int flags, cudaStream_t stream) {
   return api_call([&](Runtime& runtime) {
-    const auto address = reinterpret_cast<vgpu::Address>(pointer);
+    const auto address = vgpu::address_of(pointer);
     const auto allocation = runtime.memory.query(address);
     require(flags == 0 && allocation && allocation->kind == MemoryKind::managed &&
             bytes <= allocation->address + allocation->bytes - address);
@@ -248,7 +249,7 @@ extern "C" cudaError_t cudaMemPrefetchAsync(const void* pointer, std::size_t byt
 extern "C" cudaError_t cudaMemAdvise(const void* pointer, std::size_t bytes, cudaMemoryAdvise,
                                      cudaMemLocation) {
   return api_call([&](Runtime& runtime) {
-    const auto address = reinterpret_cast<vgpu::Address>(pointer);
+    const auto address = vgpu::address_of(pointer);
     const auto allocation = runtime.memory.query(address);
     require(allocation && allocation->kind == MemoryKind::managed &&
             bytes <= allocation->address + allocation->bytes - address);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tests/vgpu/runtime/capture.h"
+#include "tests/vgpu/runtime/pointer.h"
 #include "tests/vgpu/runtime/runtime.h"
 #include "tests/vgpu/runtime/transfer.h"
 
@@ -19,7 +20,7 @@ void copy_now(Runtime& runtime, cudaStream_t handle, Copy copy, cudaMemcpyKind k
   copy = checked_copy(runtime, std::move(copy), kind);
   refuse_unsafe_call(runtime);
   const auto on_device = [&](const void* end) {
-    const auto allocation = runtime.memory.query(reinterpret_cast<Address>(end));
+    const auto allocation = runtime.memory.query(address_of(end));
     return allocation && allocation->kind != MemoryKind::host_pinned;
   };
   const bool wait = !on_device(copy.to) || !on_device(copy.from);
@@ -54,7 +55,7 @@ void copy_later(Runtime& runtime, cudaStream_t handle, Copy copy, cudaMemcpyKind
 void fill(Runtime& runtime, cudaStream_t stream, void* to, int value, std::size_t pitch,
           std::size_t width, std::size_t height) {
   Fill fill;
-  fill.to = reinterpret_cast<Address>(to);
+  fill.to = address_of(to);
   fill.value = static_cast<unsigned char>(value);
   fill.width = width;
   fill.height = height;
@@ -67,7 +68,7 @@ std::byte* symbol_part(Runtime& runtime, const void* symbol, std::size_t offset,
                        std::size_t bytes) {
   const VariableInfo& variable = runtime.registry.variable(runtime, symbol);
   require(offset <= variable.bytes && bytes <= variable.bytes - offset);
-  return reinterpret_cast<std::byte*>(variable.address + offset);
+  return static_cast<std::byte*>(pointer_to(variable.address + offset));
 }
 
 Copy box(const cudaMemcpy3DParms* parameters) {

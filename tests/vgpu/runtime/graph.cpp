@@ -7,6 +7,7 @@
 
 #include "tests/vgpu/runtime/capture.h"
 #include "tests/vgpu/runtime/launch.h"
+#include "tests/vgpu/runtime/pointer.h"
 #include "tests/vgpu/runtime/runtime.h"
 #include "tests/vgpu/runtime/transfer.h"
 
@@ -216,7 +217,7 @@ extern "C" cudaError_t cudaGraphAddMemsetNode(cudaGraphNode_t* node, cudaGraph_t
   return api_call([&](Runtime& runtime) {
     require(parameters != nullptr);
     vgpu::Fill fill;
-    fill.to = reinterpret_cast<vgpu::Address>(parameters->dst);
+    fill.to = vgpu::address_of(parameters->dst);
     fill.value = parameters->value;
     fill.element_bytes = parameters->elementSize;
     fill.width = parameters->width;

@@ -128,6 +128,15 @@ using vgpu::api_call;
 using vgpu::require;
 using vgpu::Runtime;
 
+extern "C" cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block,
+                                        void** arguments, std::size_t shared, cudaStream_t stream) {
+  return api_call([&](Runtime& runtime) {
+    vgpu::launch(runtime, stream,
+                 vgpu::build_launch(runtime, function, grid, block, arguments, shared));
+  });
+}
+
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are nvcc's
 extern "C" unsigned __cudaPushCallConfiguration(dim3 grid, dim3 block, std::size_t shared,
                                                 CUstream_st* stream) {
   vgpu::call_configuration() = {grid, block, shared, stream};
@@ -146,19 +155,13 @@ extern "C" cudaError_t __cudaPopCallConfiguration(dim3* grid, dim3* block, std::
   return cudaSuccess;
 }
 
-extern "C" cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block,
-                                        void** arguments, std::size_t shared, cudaStream_t stream) {
-  return api_call([&](Runtime& runtime) {
-    vgpu::launch(runtime, stream,
-                 vgpu::build_launch(runtime, function, grid, block, arguments, shared));
-  });
-}
-
 extern "C" cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block,
                                           void** arguments, std::size_t shared,
                                           cudaStream_t stream) {
   return cudaLaunchKernel(kernel, grid, block, arguments, shared, stream);
 }
+
+// NOLINTEND(bugprone-reserved-identifier)
 
 extern "C" cudaError_t cudaLaunchCooperativeKernel(const void* function, dim3 grid, dim3 block,
                                                    void** arguments, std::size_t shared,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tests/vgpu/runtime/library_call.h"
+#include "tests/vgpu/runtime/pointer.h"
 #include "tests/vgpu/runtime/runtime.h"
 #include "tests/vgpu/runtime/transfer.h"
 
@@ -39,12 +40,12 @@ class LibraryAccess : public DeviceAccess {
   LibraryAccess(Runtime& runtime, const std::string& name) : runtime_(runtime), name_(name) {}
 
   void read(void* to, const void* from, std::size_t bytes) override {
-    const auto address = reinterpret_cast<Address>(from);
+    const auto address = address_of(from);
     settle_access(runtime_, runtime_.memory.read(to, address, bytes), name_.c_str());
   }
 
   void write(void* to, const void* from, std::size_t bytes) override {
-    const auto address = reinterpret_cast<Address>(to);
+    const auto address = address_of(to);
     settle_access(runtime_, runtime_.memory.write(address, from, bytes), name_.c_str());
   }
 

@@ -15,6 +15,7 @@ cudaError_t finished(cudaError_t error) {
 
 }  // namespace
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are nvcc's
 extern "C" cudaError_t __cudaLaunchKernel(cudaKernel_t, dim3, dim3, void**, std::size_t,
                                           cudaStream_t);
 
@@ -23,6 +24,7 @@ extern "C" cudaError_t __cudaLaunchKernel_ptsz(cudaKernel_t kernel, dim3 grid, d
                                                cudaStream_t stream) {
   return __cudaLaunchKernel(kernel, grid, block, arguments, shared, own(stream));
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 extern "C" cudaError_t cudaLaunchKernel_ptsz(const void* function, dim3 grid, dim3 block,
                                              void** arguments, std::size_t shared,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tests/vgpu/fatbin/fatbin.h"
+#include "tests/vgpu/runtime/pointer.h"
 #include "tests/vgpu/runtime/runtime.h"
 #include "tests/vgpu/runtime/status.h"
 
@@ -38,7 +39,7 @@ Module& Registry::load(Runtime& runtime, RegisteredBinary& binary) {
   for (const auto& [pointer, name] : binary.managed_pointers) {
     const VariableInfo* variable = binary.module->find_variable(name);
     if (variable == nullptr) fail(cudaErrorInvalidSymbol, "no variable " + name + " in the PTX");
-    *pointer = reinterpret_cast<void*>(variable->address);
+    *pointer = pointer_to(variable->address);
   }
   return *binary.module;
 }
@@ -96,6 +97,7 @@ RegisteredBinary& binary_of(void** handle) { return *reinterpret_cast<Registered
 // those of crt/host_runtime.h.
 using vgpu::Runtime;
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are nvcc's
 extern "C" void** __cudaRegisterFatBinary(void* wrapper) {
   Runtime& runtime = Runtime::get();
   const std::lock_guard lock(runtime.mutex);
@@ -145,3 +147,4 @@ extern "C" cudaError_t __cudaGetKernel(cudaKernel_t* handle, const void* host_fu
   return vgpu::api_call(
       [&](Runtime& runtime) { *handle = &runtime.registry.kernel(host_function); });
 }
+// NOLINTEND(bugprone-reserved-identifier)

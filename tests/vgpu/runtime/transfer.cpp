@@ -4,12 +4,11 @@
 
 #include <cstring>
 
+#include "tests/vgpu/runtime/pointer.h"
 #include "tests/vgpu/runtime/runtime.h"
 
 namespace vgpu {
 namespace {
-
-Address address_of(const void* pointer) { return reinterpret_cast<Address>(pointer); }
 
 // Bytes from the first to the last that a box touches.
 std::size_t extent(const Copy& copy, std::size_t pitch, std::size_t slice) {
