@@ -102,6 +102,32 @@ bool shadow_holds(const Region& region, const Offsets& offsets, std::uint32_t by
   }
 }
 
+template <class Word>
+void mark_lanes(std::uint8_t* shadow, const std::uint64_t* offsets, LaneMask mask,
+                std::uint32_t words) {
+  constexpr auto kMark =
+      static_cast<Word>(kEachByte<Word> * (Memory::kAddressable | Memory::kWritten));
+  for_lanes(mask, [&](std::uint32_t lane) {
+    for (std::uint32_t i = 0; i < words; ++i) {
+      std::memcpy(shadow + offsets[lane] + i * sizeof(Word), &kMark, sizeof kMark);
+    }
+  });
+}
+
+void mark_written(const Region& region, const std::uint64_t* offsets, LaneMask mask,
+                  std::uint32_t bytes) {
+  switch (bytes) {
+    case 1:
+      return mark_lanes<std::uint8_t>(region.shadow, offsets, mask, 1);
+    case 2:
+      return mark_lanes<std::uint16_t>(region.shadow, offsets, mask, 1);
+    case 4:
+      return mark_lanes<std::uint32_t>(region.shadow, offsets, mask, 1);
+    default:
+      return mark_lanes<std::uint64_t>(region.shadow, offsets, mask, bytes / 8);
+  }
+}
+
 const char* verb(AccessKind kind) {
   constexpr const char* words[] = {"load", "store", "atomic operation"};
   return words[static_cast<int>(kind)];
@@ -223,10 +249,7 @@ void check(Warp& w, const AccessDetail& d, const Region& region, RegionKind kind
     explain(w, d, region, kind, offsets.at, lane_stride, mask, needs);
   }
   if (d.kind != AccessKind::load && worker.checks.init) {
-    for_lanes(mask, [&](std::uint32_t lane) {
-      std::memset(region.shadow + offsets.at[lane], Memory::kAddressable | Memory::kWritten,
-                  d.bytes);
-    });
+    mark_written(region, offsets.at, mask, d.bytes);
   }
   for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
     lanes.at[lane] = region.bytes + offsets.at[lane];

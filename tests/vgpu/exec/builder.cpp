@@ -92,6 +92,7 @@ FrameLayout::FrameLayout(const ptx::Function& source) {
     const ptx::Type type = source.registers[i].type;
     if (type != ptx::Type::pred) registers_[i] = add(std::max(2u, bytes(type)) * kLanes, 64);
   }
+  register_bytes_ = static_cast<std::uint32_t>(frame_.size());
 }
 
 std::uint32_t FrameLayout::add(std::uint32_t bytes, std::uint32_t alignment) {
@@ -147,6 +148,7 @@ ParameterArea FrameLayout::area(std::uint64_t bytes) {
 void FrameLayout::finish(Function& function) {
   add(0, 64);
   function.frame = std::move(frame_);
+  function.register_bytes = register_bytes_;
   function.specials = std::move(specials_);
 }
 

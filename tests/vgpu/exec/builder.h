@@ -40,6 +40,7 @@ class FrameLayout {
   std::vector<std::byte> frame_;
   std::vector<SpecialRow> specials_;
   std::vector<std::pair<std::pair<std::uint64_t, std::uint32_t>, std::uint32_t>> constants_;
+  std::uint32_t register_bytes_ = 0;
   std::uint32_t scratch_ = 0;
 };
 

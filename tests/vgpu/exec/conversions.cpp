@@ -330,17 +330,35 @@ struct Plain {
   To operator()(From v) const { return static_cast<To>(v); }
 };
 
+float canonical(float v) { return v == v ? v : std::bit_cast<float>(0x7fffffffu); }
+
+template <class To>
+struct Narrow {
+  To operator()(float v) const { return from_double<To>(v); }
+};
+template <class From>
+struct Widen {
+  float operator()(From v) const { return canonical(to_float(v)); }
+};
+struct DoubleToFloat {
+  float operator()(double v) const { return canonical(static_cast<float>(v)); }
+};
+
 Handler plain_handler(const TypedConvertDetail& d) {
   if (d.sat || d.ftz || d.relu || d.satfinite || d.to_integral || d.rounding != Rounding::nearest ||
       d.to_bytes != bytes(d.to) || d.from_bytes != bytes(d.from)) {
     return nullptr;
   }
-  if (d.to == Type::f32 && d.from == Type::s32)
-    return run_unary<Plain<float, std::int32_t>, std::int32_t, float>;
-  if (d.to == Type::f32 && d.from == Type::u32)
-    return run_unary<Plain<float, std::uint32_t>, std::uint32_t, float>;
-  if (d.to == Type::f64 && d.from == Type::s32)
-    return run_unary<Plain<double, std::int32_t>, std::int32_t, double>;
+  const auto is = [&](Type to, Type from) { return d.to == to && d.from == from; };
+  if (is(Type::f32, Type::s32)) return run_unary<Plain<float, std::int32_t>, std::int32_t, float>;
+  if (is(Type::f32, Type::u32)) return run_unary<Plain<float, std::uint32_t>, std::uint32_t, float>;
+  if (is(Type::f64, Type::s32)) return run_unary<Plain<double, std::int32_t>, std::int32_t, double>;
+  if (is(Type::f64, Type::f32)) return run_unary<Plain<double, float>, float, double>;
+  if (is(Type::f32, Type::f64)) return run_unary<DoubleToFloat, double, float>;
+  if (is(Type::f16, Type::f32)) return run_unary<Narrow<F16>, float, F16>;
+  if (is(Type::bf16, Type::f32)) return run_unary<Narrow<BF16>, float, BF16>;
+  if (is(Type::f32, Type::f16)) return run_unary<Widen<F16>, F16, float>;
+  if (is(Type::f32, Type::bf16)) return run_unary<Widen<BF16>, BF16, float>;
   return nullptr;
 }
 
@@ -356,6 +374,16 @@ void run_pack(Warp& w, const Instruction& ins, LaneMask mask) {
     const auto high = static_cast<std::uint32_t>(double_to_float_bits(half, a[lane], d));
     const auto low = static_cast<std::uint32_t>(double_to_float_bits(half, b[lane], d));
     to[lane] = (high << 16) | low;
+  });
+}
+
+template <class Half>
+void run_pack_nearest(Warp& w, const Instruction& ins, LaneMask mask) {
+  const float* a = row<float>(w, ins.a);
+  const float* b = row<float>(w, ins.b);
+  set_lanes(row<std::uint32_t>(w, ins.to), mask, [=](std::uint32_t lane) {
+    return (static_cast<std::uint32_t>(from_double<Half>(a[lane]).bits) << 16) |
+           from_double<Half>(b[lane]).bits;
   });
 }
 
@@ -397,7 +425,10 @@ void build_convert(Builder& b) {
     b.out.to = b.result(0, d.to);
     b.out.a = b.value(1, Type::f32);
     b.out.b = b.value(2, Type::f32);
-    b.out.handler = run_pack;
+    const bool plain = d.rounding == Rounding::nearest && !d.relu && !d.satfinite && !d.sat;
+    b.out.handler = !plain                ? run_pack
+                    : d.to == Type::f16x2 ? run_pack_nearest<F16>
+                                          : run_pack_nearest<BF16>;
     return;
   }
   b.expect_operands(2);

@@ -158,6 +158,15 @@ void run_memory(Warp& w, const Instruction& ins, LaneMask mask) {
   if (d.kind == AccessKind::store) ++w.worker->progress;
 }
 
+// A kernel's parameter at a place that is known: the same for all lanes, and inside.
+void run_parameter(Warp& w, const Instruction& ins, LaneMask mask) {
+  const auto& d = static_cast<const MemoryDetail&>(*ins.detail);
+  Lanes lanes;
+  std::byte* at = w.worker->launch->parameters.data() + ins.immediate;
+  for (std::byte*& lane : lanes.at) lane = at;
+  move_elements(w, d, lanes, mask);
+}
+
 // A parameter of a call, which lies in the frame.
 void run_area(Warp& w, const Instruction& ins, LaneMask mask) {
   const auto& d = static_cast<const MemoryDetail&>(*ins.detail);
@@ -233,6 +242,15 @@ void build_memory(Builder& b) {
       return;
     }
     if (store) b.unsupported("to the kernel's parameters");
+    const Operand& base = address.elements.at(0);
+    if (base.kind == Operand::Kind::variable) {
+      const std::uint64_t at = b.address_of(base) + address.value;
+      if (at % d.alignment == 0 && at + d.bytes <= b.compiler.parameter_bytes()) {
+        b.out.immediate = static_cast<std::int64_t>(at);
+        b.out.handler = run_parameter;
+        return;
+      }
+    }
   }
   d.register_bytes = register_bytes;
   if (store) {

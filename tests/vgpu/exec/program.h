@@ -121,7 +121,8 @@ struct Function {
   std::string name;
   std::vector<Instruction> code;
   std::vector<InstructionInfo> info;
-  std::vector<std::byte> frame;  // initial contents: constants in place, registers poisoned
+  std::vector<std::byte> frame;      // initial contents: constants in place, registers poisoned
+  std::uint32_t register_bytes = 0;  // of the frame: masks and registers, before the constants
   std::vector<SpecialRow> specials;
   std::vector<ParameterArea> parameters;
   std::vector<ParameterArea> returns;

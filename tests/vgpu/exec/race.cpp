@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <mutex>
 #include <new>
 #include <string>
 
@@ -114,16 +115,26 @@ Conflict find_conflict(const View& view, const RaceGranule& g, const AccessDetai
   return {};
 }
 
-RaceAccess make_access(const View& view, const Warp& w, const AccessDetail& d, std::uint32_t lane) {
+RaceAccess make_access(const View& view, const Warp& w, const AccessDetail& d) {
   RaceAccess a;
   a.clock = view.known[view.me];
   a.unit = view.unit.number;
   a.unit_clock = view.unit.clock;
   a.warp = view.me;
-  a.lane = static_cast<std::uint8_t>(lane);
   a.strong = d.ordering != Ordering::weak;
   a.location = w.frame->function->info[w.current_pc()].location;
   return a;
+}
+
+// A load of what nobody stores at the same time and the same warp has just loaded: nearly all.
+bool known_load(const View& view, RaceGranule& g, const RaceAccess& mine) {
+  RaceAccess& latest = g.loads[0];
+  if (latest.clock != mine.clock || latest.warp != mine.warp || latest.unit != mine.unit) {
+    return false;
+  }
+  if (!view.ordered(g.store, mine.lane)) return false;
+  if (latest.lane != mine.lane) latest.lane = kSeveralLanes;
+  return true;
 }
 
 void remember_load(RaceGranule& g, const RaceAccess& a) {
@@ -276,37 +287,52 @@ void order_through(Warp& w, const AccessDetail& d, const std::uint64_t* offsets,
 
 // ---- accesses ----
 
+namespace {
+
+// `granule_of` gives the granule of an offset.
+template <class GranuleOf>
+void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask,
+                 const std::byte* region, bool shared, GranuleOf granule_of) {
+  const std::uint16_t me = number_of(w);
+  const View view{unit_of(w), unit_of(w).known[me], me};
+  const bool plain_load = d.kind == AccessKind::load && d.ordering == Ordering::weak;
+  RaceAccess mine = make_access(view, w, d);
+  for_lanes(mask, [&](std::uint32_t lane) {
+    mine.lane = static_cast<std::uint8_t>(lane);
+    const LaneMask before = mask & ((LaneMask{1} << lane) - 1);
+    for (std::uint64_t at = 0; at < d.bytes; at += kRaceGranule) {
+      RaceGranule& g = granule_of(offsets[lane] + at);
+      if (plain_load && known_load(view, g, mine)) continue;
+      const Place place{w, d, shared, offsets[lane], lane};
+      if (check_granule(view, g, place, mine, before, region + offsets[lane])) break;
+    }
+  });
+}
+
+}  // namespace
+
 void race_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uint64_t* offsets,
                  LaneMask mask) {
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, owner.shared.data(), false);
-  RaceUnit& unit = unit_of(w);
-  const View view{unit, unit.known[number_of(w)], number_of(w)};
-  for_lanes(mask, [&](std::uint32_t lane) {
-    const Place place{w, d, true, offsets[lane], lane};
-    const RaceAccess mine = make_access(view, w, d, lane);
-    const LaneMask before = mask & ((LaneMask{1} << lane) - 1);
-    for (std::uint64_t at = 0; at < d.bytes; at += kRaceGranule) {
-      RaceGranule& g = owner.race_shared[(offsets[lane] + at) / kRaceGranule];
-      if (check_granule(view, g, place, mine, before, owner.shared.data() + offsets[lane])) break;
-    }
-  });
+  check_lanes(w, d, offsets, mask, owner.shared.data(), true,
+              [&](std::uint64_t offset) -> RaceGranule& {
+                return owner.race_shared[offset / kRaceGranule];
+              });
 }
 
 void race_global(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask) {
   RaceGrid& grid = *w.worker->launch->race;
   const std::byte* region = w.worker->launch->memory->bytes();
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, region, true);
-  RaceUnit& unit = unit_of(w);
-  const View view{unit, unit.known[number_of(w)], number_of(w)};
-  for_lanes(mask, [&](std::uint32_t lane) {
-    const Place place{w, d, false, offsets[lane], lane};
-    const RaceAccess mine = make_access(view, w, d, lane);
-    const LaneMask before = mask & ((LaneMask{1} << lane) - 1);
-    for (std::uint64_t at = 0; at < d.bytes; at += kRaceGranule) {
-      const std::lock_guard lock(grid.mutex(offsets[lane] + at));
-      RaceGranule& g = grid.granule(offsets[lane] + at);
-      if (check_granule(view, g, place, mine, before, region + offsets[lane])) break;
+  // Lanes are mostly near to one another and share the lock of their line.
+  std::unique_lock<std::mutex> lock;
+  check_lanes(w, d, offsets, mask, region, false, [&](std::uint64_t offset) -> RaceGranule& {
+    std::mutex& wanted = grid.mutex(offset);
+    if (lock.mutex() != &wanted) {
+      lock = {};
+      lock = std::unique_lock(wanted);
     }
+    return grid.granule(offset);
   });
 }
 

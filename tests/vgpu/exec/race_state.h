@@ -57,10 +57,8 @@ class RaceGrid {
   RaceGrid& operator=(const RaceGrid&) = delete;
 
   RaceGranule& granule(std::uint64_t offset) { return granules_[offset / kRaceGranule]; }
-  // Guards the granule of an offset.
-  std::mutex& mutex(std::uint64_t offset) {
-    return mutexes_[offset / kRaceGranule % mutexes_.size()];
-  }
+  // Guards the granules of a line of memory.
+  std::mutex& mutex(std::uint64_t offset) { return mutexes_[offset / 128 % mutexes_.size()]; }
 
   std::mutex objects_mutex;
   std::unordered_map<std::uint64_t, std::unordered_map<std::uint32_t, std::uint32_t>> objects;

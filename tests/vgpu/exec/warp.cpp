@@ -211,12 +211,28 @@ std::uint32_t special_value(const Warp& w, Special s, std::uint32_t lane) {
   return 0;
 }
 
-void fill_specials(const Warp& w, Frame& frame) {
+// The same in every block, for a warp of the same number.
+bool stays(Special s) {
+  return s <= Special::ntid_z || s == Special::laneid || s == Special::warpid ||
+         (s >= Special::lanemask_eq && s <= Special::lanemask_gt);
+}
+
+bool differs_by_lane(Special s) {
+  return s <= Special::tid_z || s == Special::laneid ||
+         (s >= Special::lanemask_eq && s <= Special::lanemask_gt);
+}
+
+// `fresh`: the rows have not yet held the special registers of this warp and function.
+void fill_specials(const Warp& w, Frame& frame, bool fresh) {
   for (const SpecialRow& s : frame.function->specials) {
+    if (!fresh && stays(s.special)) continue;
+    std::uint64_t value = 0;
     for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
-      const std::uint64_t value =
-          s.addend +
-          (s.special == Special::local_base ? frame.local_base : special_value(w, s.special, lane));
+      if (s.special == Special::local_base) {
+        value = std::uint64_t{frame.local_base} + s.addend;
+      } else if (lane == 0 || differs_by_lane(s.special)) {
+        value = special_value(w, s.special, lane);
+      }
       std::memcpy(frame.rows.data() + s.offset + std::size_t{lane} * s.bytes, &value, s.bytes);
     }
   }
@@ -308,10 +324,12 @@ void start_warp(Warp& w) {
   base.local_base = kFirstLocalOffset;
   base.fragments = 1;
   const auto& initial = base.function->frame;
-  if (base.rows.size() != initial.size()) base.rows = AlignedBytes(initial.size());
-  std::memcpy(base.rows.data(), initial.data(), initial.size());
+  const bool fresh = base.rows.size() != initial.size();
+  if (fresh) base.rows = AlignedBytes(initial.size());
+  std::memcpy(base.rows.data(), initial.data(),
+              fresh ? initial.size() : base.function->register_bytes);
   w.frame = &base;
-  fill_specials(w, base);
+  fill_specials(w, base, fresh);
   reserve_local(w, base.local_base + base.function->local_bytes);
   std::fill(w.local.shadow.begin(), w.local.shadow.end(), std::uint8_t{0});
   mark_locals(w, base, Memory::kAddressable);
@@ -413,7 +431,7 @@ void enter_function(Warp& w, const Function& function, std::uint32_t call_pc) {
   frame->fragments = 1;
   if (frame->rows.size() < function.frame.size()) frame->rows = AlignedBytes(function.frame.size());
   std::memcpy(frame->rows.data(), function.frame.data(), function.frame.size());
-  fill_specials(w, *frame);
+  fill_specials(w, *frame, true);
   reserve_local(w, frame->local_base + function.local_bytes);
   mark_locals(w, *frame, Memory::kAddressable);
   // The running fragment's reference to the caller becomes the new frame's.
