@@ -15,7 +15,8 @@ void land_copy(const PendingCopy& copy);
 
 // The phase of an mbarrier expects one more arrival.
 void add_pending_arrival(std::byte* barrier);
-// Lets what is pending at an mbarrier happen.
-void settle_mbarrier(Warp& w, std::byte* barrier);
+// Lets what is pending at an mbarrier happen, one after the other, while the phase of this parity
+// is not over: what belongs to the next phase stays pending.
+void settle_mbarrier(Warp& w, std::byte* barrier, bool parity);
 
 }  // namespace vgpu

@@ -85,6 +85,8 @@ void run_invalidate(Warp& w, const Instruction& ins, LaneMask mask) {
   const auto& d = static_cast<const MbarrierDetail&>(*ins.detail);
   Lanes lanes;
   resolve(w, ins, d, mask, lanes);
+  // It expects no arrivals now, so that any is one too many.
+  for_lanes(mask, [&](std::uint32_t lane) { Object{}.store(lanes.at[lane]); });
 }
 
 void run_arrive(Warp& w, const Instruction& ins, LaneMask mask) {
@@ -96,10 +98,15 @@ void run_arrive(Warp& w, const Instruction& ins, LaneMask mask) {
   auto* state = row<std::uint64_t>(w, ins.to);
   for_lanes(mask, [&](std::uint32_t lane) {
     Object o = Object::load(lanes.at[lane]);
-    if (d.has_state) state[lane] = o.bits();
     const std::uint32_t arrivals = d.has_count ? count[lane] : 1;
-    if (arrivals == 0 || arrivals > o.pending)
+    if (arrivals > o.pending) {  // the phase may be over but for what is pending
+      settle_mbarrier(w, lanes.at[lane], o.parity);
+      o = Object::load(lanes.at[lane]);
+    }
+    if (arrivals == 0 || arrivals > o.pending) {
       overrun(w, lane, "more arrivals than the phase expects");
+    }
+    if (d.has_state) state[lane] = o.bits();
     if (d.expects) o.bytes += static_cast<std::int32_t>(tx[lane]);
     o.pending -= arrivals;
     if (d.drop) o.expected -= arrivals;
@@ -132,9 +139,9 @@ void run_wait(Warp& w, const Instruction& ins, LaneMask mask) {
   resolve(w, ins, d, mask, lanes);
   LaneMask done = 0;
   for_lanes(mask, [&](std::uint32_t lane) {
-    settle_mbarrier(w, lanes.at[lane]);
     const bool before = d.parity ? (row<std::uint32_t>(w, d.count)[lane] & 1) != 0
                                  : (row<std::uint64_t>(w, d.count)[lane] >> 63) != 0;
+    settle_mbarrier(w, lanes.at[lane], before);
     if (Object::load(lanes.at[lane]).parity == before) return;
     if (w.worker->checks.race) race_acquire(w, lanes.at[lane]);
     done |= LaneMask{1} << lane;
@@ -234,11 +241,11 @@ void add_pending_arrival(std::byte* barrier) {
   o.store(barrier);
 }
 
-void settle_mbarrier(Warp& w, std::byte* barrier) {
+void settle_mbarrier(Warp& w, std::byte* barrier, bool parity) {
   Block* owner = owner_of(w, barrier);
   if (owner == nullptr) return;
   auto& arrivals = owner->arrivals;
-  for (std::size_t i = 0; i < arrivals.size();) {
+  for (std::size_t i = 0; i < arrivals.size() && Object::load(barrier).parity == parity;) {
     if (arrivals[i].barrier != barrier) {
       ++i;
       continue;
