@@ -48,6 +48,10 @@ template <class T>
 std::string shape_name(const AdamArgs<T>& args) {
   return shape_text("parameters", args.count);
 }
+template <class T>
+std::string shape_name(const FitArgs<T>& args) {
+  return shape_name(args.training);
+}
 
 /// `launch` inside an NVTX range op/variant/precision/shape, which profilers show on their time
 /// line.

@@ -208,10 +208,25 @@ std::vector<ProblemSpec> train_step_specs() {
 }
 
 std::vector<ProblemSpec> fit_specs() {
-  return {ProblemSpec::indexed(30, 435),
-          with(ProblemSpec::indexed(40, 100), Network::parse("5-33relu-17tanh-6sigmoid")),
-          with(ProblemSpec::indexed(9, 3), Network::parse("3-8tanh-2")),
-          with(ProblemSpec::all_pairs(24), Network::parse("4-20relu-3"), {}, Adam::torch())};
+  const Network small = Network::parse("5-33relu-17tanh-6sigmoid");
+  std::vector<ProblemSpec> specs{
+      ProblemSpec::indexed(30, 435),
+      with(ProblemSpec::indexed(40, 100), small),
+      with(ProblemSpec::indexed(9, 3), Network::parse("3-8tanh-2")),
+      with(ProblemSpec::all_pairs(24), Network::parse("4-20relu-3"), {}, Adam::torch()),
+      with(ProblemSpec::indexed(10, 0), small),
+      with(ProblemSpec::indexed(1, 5), small),
+      with(ProblemSpec::indexed(21, 70), Network::parse("33-8relu")),
+      with(ProblemSpec::indexed(21, 70), Network::parse("6-12tanh-40")),
+      with(ProblemSpec::indexed(21, 70), Network::parse("4-16relu-16relu-16relu-16relu-6sigmoid")),
+  };
+  for (const Distance distance : all_distances) {
+    const Loss loss{distance, Criterion::squared};
+    specs.push_back(with(ProblemSpec::indexed(150, 33), small, loss));  // fewer pairs than points
+    specs.push_back(with(ProblemSpec::dense(20), small, loss));
+    specs.push_back(with(ProblemSpec::all_pairs(37), small, loss));
+  }
+  return specs;
 }
 
 template <template <class> class Args>

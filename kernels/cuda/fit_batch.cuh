@@ -1,0 +1,137 @@
+#pragma once
+
+#include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/fit_batches.h"
+#include "kernels/cuda/pair_loss.cuh"
+#include "kernels/cuda/panel.cuh"
+#include "model/permutation.h"
+
+// The pairs of one step of a training, by the threads of a team (team.cuh): which they are, what
+// they cost, and the gradient of the embeddings. A thread keeps its pairs through all three, but
+// for the gradient, where a warp takes a row and adds up the pairs that the row is in, in the order
+// of the batch: no atomics, the same bits each time.
+namespace siamese::cuda {
+
+/// A pair of a batch: its rows and target, then its distance and the derivative of the mean loss by
+/// it.
+template <Distance distance, class T>
+struct BatchPair {
+  int first;
+  int second;
+  T target;
+  T derivative;
+  PairDistance<distance, T> d;
+};
+
+/// unrank_pair (model/pairs.h) in device code: pair `rank` in the order (0,1), (0,2), .., (1,2), ..
+__device__ inline PointPair pair_at_rank(std::int64_t rank, std::int64_t points) {
+  const auto row_begin = [points](std::int64_t i) { return i * (2 * points - 1 - i) / 2; };
+  const double b = 2.0 * static_cast<double>(points) - 1.0;
+  const double root = sqrt(fmax(0.0, b * b - 8.0 * static_cast<double>(rank)));
+  auto first = static_cast<std::int64_t>((b - root) / 2.0);
+  first = min(max(first, std::int64_t{0}), points - 2);
+  while (row_begin(first) > rank) --first;  // the root may be off by a few rows
+  while (first + 1 < points - 1 && row_begin(first + 1) <= rank) ++first;
+  return {first, first + 1 + (rank - row_begin(first))};
+}
+
+/// Where a step stands in its training.
+struct BatchPlace {
+  std::int64_t epoch;
+  std::int64_t begin;  ///< the first of its pairs, in the epoch's order
+  int count;           ///< of its pairs
+};
+
+/// Finds the pairs of a batch; where they bring rows of their own, these go to `input` [rows, d0].
+template <Distance distance, class Team, class T>
+__device__ void gather_batch(const Team& team, const FitArgs<T>& args, const FitBatches& batches,
+                             int inputs, const BatchPlace& place, BatchPair<distance, T>* pairs,
+                             const Panel<T>& input) {
+  const TrainStepArgs<T>& training = args.training;
+  if (team.rank() >= place.count) return;
+  const Permutation order(training.pairs.count,
+                          {args.shuffle_seed, static_cast<std::uint64_t>(place.epoch)});
+  for (int p = team.rank(); p < place.count; p += team.size()) {
+    const std::int64_t source = batches.shuffled ? order(place.begin + p) : place.begin + p;
+    const bool all = training.pairs.form == PairForm::all;
+    const PointPair points =
+        all ? pair_at_rank(source, training.points) : points_of(training.pairs, source);
+    BatchPair<distance, T>& pair = pairs[p];
+    pair.target =
+        all ? coordinate_distance(training.pairs.coordinates, training.pairs.coordinate_width,
+                                  points.first, points.second)
+            : training.pairs.targets[source];
+    pair.first = batches.own_rows ? p : static_cast<int>(points.first);
+    pair.second = batches.own_rows ? place.count + p : static_cast<int>(points.second);
+    if (!batches.own_rows) continue;
+    for (int k = 0; k < inputs; ++k) {
+      row_of(input, pair.first)[k] = training.x[points.first * inputs + k];
+      row_of(input, pair.second)[k] = training.x[points.second * inputs + k];
+    }
+  }
+}
+
+/// Distances and derivatives of this thread's pairs from E [rows, width]; returns their costs' sum.
+template <Distance distance, class Team, class T>
+__device__ double cost_pairs(const Team& team, const Loss& loss, int count, int width,
+                             const Panel<T>& embeddings, BatchPair<distance, T>* pairs) {
+  const T mean = static_cast<T>(1.0 / static_cast<double>(count));
+  double sum = 0.0;
+  for (int p = team.rank(); p < count; p += team.size()) {
+    BatchPair<distance, T>& pair = pairs[p];
+    const T* const a = row_of(embeddings, pair.first);
+    const T* const b = row_of(embeddings, pair.second);
+    PairDistance<distance, T> d;
+    for (int k = 0; k < width; ++k) d.add(a[k], b[k]);
+    const Cost<T> c = cost(loss, d.finish(), pair.target);
+    pair.d = d;
+    pair.derivative = mean * c.derivative;
+    sum += static_cast<double>(c.value);
+  }
+  return sum;
+}
+
+/// dz = dLoss/dz_L [rows, width] of the batch whose pairs are costed.
+template <Distance distance, class Team, class T>
+__device__ void embedding_gradient(const Team& team, const FitBatches& batches, int count, int rows,
+                                   int width, Activation activation, const Panel<T>& embeddings,
+                                   const BatchPair<distance, T>* pairs, const Panel<T>& dz) {
+  const int lane = team.rank() % warp_size;
+  for (int row = team.rank() / warp_size; row < rows; row += team.size() / warp_size) {
+    // Among pairs with rows of their own, only one can have this row.
+    const int begin = batches.own_rows ? row % count : 0;
+    const int end = batches.own_rows ? begin + 1 : count;
+    for (int first_column = 0; first_column < width; first_column += warp_size) {
+      const int k = first_column + lane;
+      T sum = T(0);
+      for (int chunk = begin; chunk < end; chunk += warp_size) {
+        const int p = chunk + lane;
+        // A pair of a point with itself adds a gradient and its opposite: nothing.
+        const bool here = p < end && (pairs[p].first == row) != (pairs[p].second == row);
+        for (unsigned left = __ballot_sync(full_warp, here); left != 0; left &= left - 1) {
+          const BatchPair<distance, T>& pair = pairs[chunk + __ffs(static_cast<int>(left)) - 1];
+          if (k >= width) continue;
+          const T a = row_of(embeddings, pair.first)[k];
+          const T b = row_of(embeddings, pair.second)[k];
+          sum += pair.derivative * (pair.first == row ? pair.d.by_a(a, b) : pair.d.by_b(a, b));
+        }
+      }
+      if (k < width) {
+        row_of(dz, row)[k] = sum * activation_derivative(activation, row_of(embeddings, row)[k]);
+      }
+    }
+  }
+}
+
+/// sum of costs[0 .. count) times `scale` to *out, by the team's first warp, in a fixed order.
+template <class Team>
+__device__ void sum_costs(const Team& team, const double* costs, int count, double scale,
+                          double* out) {
+  if (team.rank() >= warp_size) return;
+  double sum = 0.0;
+  for (int i = team.rank(); i < count; i += warp_size) sum += costs[i];
+  sum = group_sum(sum, warp_size);
+  if (team.rank() == 0) *out = scale * sum;
+}
+
+}  // namespace siamese::cuda
