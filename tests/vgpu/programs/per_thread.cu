@@ -1,0 +1,36 @@
+// Compiled with --default-stream per-thread: the stream 0 of each host thread is its own, so that
+// waiting in one thread does not wait for the other's work, and their errors are apart.
+#include <thread>
+
+#include "tests/vgpu/programs/program.cuh"
+
+__global__ void fill(int value, int* x) { x[threadIdx.x] = value; }
+
+__global__ void twice(int* x) { x[threadIdx.x] *= 2; }
+
+void fill_and_check(int value) {
+  int* x = nullptr;
+  int result[32];
+  check(cudaMallocAsync(reinterpret_cast<void**>(&x), sizeof result, nullptr));
+  for (int round = 0; round < 20; ++round) {
+    fill<<<1, 32>>>(value + round, x);
+    check_launch();
+    twice<<<1, 32>>>(x);
+    check_launch();
+    check(cudaMemcpyAsync(result, x, sizeof result, cudaMemcpyDeviceToHost, nullptr));
+    check(cudaStreamSynchronize(nullptr));
+    for (const int element : result) expect(element == 2 * (value + round), "this thread's value");
+  }
+  check(cudaFreeAsync(x, nullptr));
+  check(cudaStreamSynchronize(nullptr));
+}
+
+int main() {
+  fill<<<0, 32>>>(0, nullptr);  // leaves an error in this thread
+  std::thread first(fill_and_check, 100);
+  std::thread second(fill_and_check, 1000);
+  first.join();
+  second.join();
+  expect(cudaGetLastError() == cudaErrorInvalidConfiguration,
+         "this thread's error to be still there");
+}
