@@ -30,4 +30,12 @@ siamese_find_or_fetch(benchmark 1.7
   https://github.com/google/benchmark/archive/refs/tags/v1.7.1.tar.gz)
 set(BUILD_TESTING ${BUILD_TESTING_BEFORE})
 
-find_package(OpenMP REQUIRED COMPONENTS CXX)
+if(SIAMESE_SANITIZE MATCHES "thread")
+  # No OpenMP runtime at hand is built for ThreadSanitizer, which would report races inside it. The
+  # CPU kernels start std::threads instead (kernels/cpu/parallel.h); the rest runs on one thread.
+  message(STATUS "OpenMP: off, because ThreadSanitizer cannot see its synchronisation")
+  add_library(OpenMP::OpenMP_CXX INTERFACE IMPORTED)
+  target_compile_options(OpenMP::OpenMP_CXX INTERFACE -Wno-unknown-pragmas)
+else()
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+endif()

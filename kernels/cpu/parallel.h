@@ -1,25 +1,17 @@
 #pragma once
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstdint>
 
 #include "kernels/cpu/flush_to_zero.h"
 
-// The one place where the CPU kernels start threads. They are OpenMP's; but GCC's OpenMP runtime is
-// not built for ThreadSanitizer, which would take its barriers for none and report races that are
-// not there. So a build with ThreadSanitizer starts std::threads, for the same code and the same
-// barriers.
-#if defined(__SANITIZE_THREAD__)
-#define SIAMESE_STD_THREADS 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SIAMESE_STD_THREADS 1
-#endif
-#endif
-
-#ifdef SIAMESE_STD_THREADS
+// The one place where the CPU kernels start threads. They are OpenMP's, which keeps them waiting
+// between teams. A build without OpenMP starts std::threads for the same code and the same
+// barriers: so do builds with ThreadSanitizer, for no OpenMP runtime at hand is built for it, and
+// it would take the runtime's barriers for none and report races that are not there.
+#ifdef _OPENMP
+#include <omp.h>
+#else
 #include <barrier>
 #include <thread>
 #include <vector>
@@ -30,19 +22,19 @@ namespace siamese {
 /// One thread's place among those that run a body together.
 class Team {
  public:
-#ifdef SIAMESE_STD_THREADS
-  Team(int index, int size, std::barrier<>* barrier)
-      : index_(index), size_(size), barrier_(barrier) {}
-  void barrier() const {
-    if (size_ > 1) barrier_->arrive_and_wait();
-  }
-#else
+#ifdef _OPENMP
   Team(int index, int size) : index_(index), size_(size) {}
   /// Waits for all of the team; every one of them must come here.
   void barrier() const {
     if (size_ > 1) {
 #pragma omp barrier
     }
+  }
+#else
+  Team(int index, int size, std::barrier<>* barrier = nullptr)
+      : index_(index), size_(size), barrier_(barrier) {}
+  void barrier() const {
+    if (size_ > 1) barrier_->arrive_and_wait();
   }
 #endif
 
@@ -63,7 +55,7 @@ class Team {
  private:
   int index_;
   int size_;
-#ifdef SIAMESE_STD_THREADS
+#ifndef _OPENMP
   std::barrier<>* barrier_;
 #endif
 };
@@ -73,33 +65,42 @@ class Team {
 /// throw.
 template <class Body>
 void parallel(int threads, const Body& body) {
-#ifdef SIAMESE_STD_THREADS
-  std::barrier<> barrier(threads);
-  std::vector<std::thread> others;
-  const auto run = [&](int index) {
-    const FlushToZero flush;
-    body(Team(index, threads, &barrier));
-  };
-  for (int index = 1; index < threads; ++index) others.emplace_back(run, index);
-  run(0);
-  for (std::thread& other : others) other.join();
-#else
   if (threads == 1) {
     const FlushToZero flush;
     body(Team(0, 1));
     return;
   }
+#ifdef _OPENMP
 #pragma omp parallel num_threads(threads)
   {
     const FlushToZero flush;
     body(Team(omp_get_thread_num(), omp_get_num_threads()));
   }
+#else
+  std::barrier<> barrier(threads);
+  const auto run = [&](int index) {
+    const FlushToZero flush;
+    body(Team(index, threads, &barrier));
+  };
+  std::vector<std::thread> others;
+  for (int index = 1; index < threads; ++index) others.emplace_back(run, index);
+  run(0);
+  for (std::thread& other : others) other.join();
+#endif
+}
+
+/// As many threads as a team may have: OMP_NUM_THREADS, else the processors.
+inline int most_threads() {
+#ifdef _OPENMP
+  return omp_get_max_threads();
+#else
+  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
 #endif
 }
 
 /// The threads that pay for `work` units of which one thread should have `least` or more.
 inline int threads_for(double work, double least) {
-  const double most = static_cast<double>(omp_get_max_threads());
+  const double most = static_cast<double>(most_threads());
   return static_cast<int>(std::clamp(work / least, 1.0, most));
 }
 
