@@ -118,22 +118,31 @@ void unpack_b(Warp& w, const std::uint32_t* rows,
 template <class Value, int kRows, int kDepth>
 void multiply_add(const Value (&a)[kRows][kDepth], const Value (&b)[kDepth][kFragmentColumns],
                   Value (&sums)[kRows][kFragmentColumns]) {
-  constexpr int kTogether = 8;  // rows whose sums stay in vector registers
+  // A row of eight values as one vector; separate copies of rows keep the sums in registers.
+  typedef Value Row __attribute__((vector_size(kFragmentColumns * sizeof(Value))));
+  constexpr int kTogether = 8;
   for (int first = 0; first < kRows; first += kTogether) {
-    Value part[kTogether][kFragmentColumns];
-    std::memcpy(part, sums[first], sizeof part);
+    Row part[kTogether];
+#pragma GCC unroll 8
+    for (int i = 0; i < kTogether; ++i) std::memcpy(&part[i], sums[first + i], sizeof(Row));
     for (int k = 0; k < kDepth; ++k) {
+      Row b_row;
+      std::memcpy(&b_row, b[k], sizeof b_row);
+#pragma GCC unroll 8
       for (int i = 0; i < kTogether; ++i) {
-        for (int j = 0; j < kFragmentColumns; ++j) {
-          if constexpr (std::numeric_limits<Value>::is_integer) {
-            part[i][j] += a[first + i][k] * b[k][j];
-          } else {
-            part[i][j] = std::fma(a[first + i][k], b[k][j], part[i][j]);
-          }
+        const Value v = a[first + i][k];
+        if constexpr (std::numeric_limits<Value>::is_integer) {
+          part[i] += v * b_row;
+        } else {
+          part[i] = Row{std::fma(v, b_row[0], part[i][0]), std::fma(v, b_row[1], part[i][1]),
+                        std::fma(v, b_row[2], part[i][2]), std::fma(v, b_row[3], part[i][3]),
+                        std::fma(v, b_row[4], part[i][4]), std::fma(v, b_row[5], part[i][5]),
+                        std::fma(v, b_row[6], part[i][6]), std::fma(v, b_row[7], part[i][7])};
         }
       }
     }
-    std::memcpy(sums[first], part, sizeof part);
+#pragma GCC unroll 8
+    for (int i = 0; i < kTogether; ++i) std::memcpy(sums[first + i], &part[i], sizeof(Row));
   }
 }
 
