@@ -1,3 +1,5 @@
+#include "kernels/cuda/train_step_composed.h"
+
 #include <fmt/format.h>
 
 #include <memory>
@@ -18,25 +20,14 @@
 namespace siamese::cuda {
 namespace {
 
-/// A step and the variants that it is composed of, by name.
-struct Composition {
-  std::string_view name;
-  int rung;
-  std::string_view forward;
-  std::string_view distance_loss;
-  std::string_view all_pairs_loss;  ///< where it serves the shape, else square, which serves all
-  std::string_view backward;
-  std::string_view adam;
-  bool captured = false;  ///< replayed as a graph
-};
-
 constexpr Composition naive{.name = "naive",
                             .rung = 1,
                             .forward = "naive",
                             .distance_loss = "atomic",
                             .all_pairs_loss = "square",
                             .backward = "naive",
-                            .adam = "naive"};
+                            .adam = "naive",
+                            .deterministic = false};
 
 constexpr Composition tiled{.name = "tiled",
                             .rung = 2,
@@ -117,10 +108,10 @@ Launch prepare_loss(const Composition& parts, const TrainStepArgs<T>& args,
 }
 
 template <class T>
-Launch prepare(const Composition& parts, const TrainStepArgs<T>& args) {
+Launch prepare(const Composition& parts, Precision products, const TrainStepArgs<T>& args) {
   const auto workspace = std::make_shared<const Workspace<T>>(args);
   const Launch forward =
-      prepare_part(parts.forward, precision_of<T>,
+      prepare_part(parts.forward, products,
                    PairForwardArgs<T>{.network = args.network,
                                       .points = args.points,
                                       .x = args.x,
@@ -129,7 +120,7 @@ Launch prepare(const Composition& parts, const TrainStepArgs<T>& args) {
                                       .embeddings = workspace->embeddings.data()});
   const Launch loss = prepare_loss(parts, args, *workspace);
   const Launch backward =
-      prepare_part(parts.backward, precision_of<T>,
+      prepare_part(parts.backward, products,
                    PairBackwardArgs<T>{.network = args.network,
                                        .points = args.points,
                                        .x = args.x,
@@ -152,24 +143,30 @@ Launch prepare(const Composition& parts, const TrainStepArgs<T>& args) {
     backward(stream);
     adam(stream);
   };
-  return traced(args, parts.name, precision_of<T>, parts.captured ? captured(step) : step);
+  return traced(args, parts.name, products, parts.captured ? captured(step) : step);
 }
 
-template <class T>
-Variant<TrainStepArgs<T>> variant(const Composition& parts, bool deterministic) {
-  return {.name = std::string(parts.name),
-          .device = Device::cuda,
-          .precision = precision_of<T>,
-          .rung = parts.rung,
-          .why_unsupported = serves_all<TrainStepArgs<T>>,
-          .prepare = [parts](const TrainStepArgs<T>& args) { return prepare(parts, args); },
-          .deterministic = deterministic};
-}
-
-const Register<TrainStepArgs<float>> naive_float32(variant<float>(naive, false));
-const Register<TrainStepArgs<double>> naive_float64(variant<double>(naive, false));
-const Register<TrainStepArgs<float>> tiled_float32(variant<float>(tiled, true));
-const Register<TrainStepArgs<float>> graph_float32(variant<float>(graph, true));
+const Register<TrainStepArgs<float>> naive_float32(composed_step<float>(naive, Precision::float32));
+const Register<TrainStepArgs<double>> naive_float64(composed_step<double>(naive,
+                                                                          Precision::float64));
+const Register<TrainStepArgs<float>> tiled_float32(composed_step<float>(tiled, Precision::float32));
+const Register<TrainStepArgs<float>> graph_float32(composed_step<float>(graph, Precision::float32));
 
 }  // namespace
+
+template <class T>
+Variant<TrainStepArgs<T>> composed_step(const Composition& parts, Precision products) {
+  return {.name = std::string(parts.name),
+          .device = Device::cuda,
+          .precision = products,
+          .rung = parts.rung,
+          .why_unsupported = serves_all<TrainStepArgs<T>>,
+          .prepare = [parts, products](
+                         const TrainStepArgs<T>& args) { return prepare(parts, products, args); },
+          .deterministic = parts.deterministic};
+}
+
+template Variant<TrainStepArgs<float>> composed_step(const Composition&, Precision);
+template Variant<TrainStepArgs<double>> composed_step(const Composition&, Precision);
+
 }  // namespace siamese::cuda

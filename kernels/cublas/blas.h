@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cublas_v2.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "kernels/device.h"
+#include "kernels/variant.h"
+
+namespace siamese::cublas {
+
+/// Throws Failure with one line - the call, the status's number, file and line - unless all is
+/// well.
+void check(cublasStatus_t status, const char* call, const char* file, int line);
+
+/// Whether a product's operand is read as it lies in memory or transposed.
+enum class Read { plain, transposed };
+
+/// A row-major matrix [rows, columns].
+struct Matrix {
+  const float* data;
+  std::int64_t rows;
+  std::int64_t columns;
+};
+
+/// A handle of cuBLAS with a workspace of its own, so that calls allocate nothing and repeat to the
+/// last bit, for products in one precision: float32 (pedantic, never TF32), tf32 or bf16.
+class Blas {
+ public:
+  explicit Blas(Precision precision);
+  Blas(const Blas&) = delete;
+  Blas& operator=(const Blas&) = delete;
+  ~Blas();
+
+  /// The calls that follow go to this stream.
+  void set_stream(Stream stream) const;
+
+  /// C = A B, row-major, where A and B are read as told.
+  void multiply(const Matrix& a, Read read_a, const Matrix& b, Read read_b, float* c) const;
+
+  /// sums [columns] = the column sums of A, by a product with `ones` [rows].
+  void sum_columns(const Matrix& a, const float* ones, float* sums) const;
+
+ private:
+  Buffer<char> workspace_;
+  cublasComputeType_t compute_;
+  cublasHandle_t handle_ = nullptr;
+};
+
+/// Why cuBLAS's 32-bit sizes cannot take this many points; nothing where they can.
+std::optional<std::string> why_too_many(std::int64_t points);
+
+}  // namespace siamese::cublas
+
+// A macro, for only it knows the text and the place of the call.
+#define SIAMESE_CHECK_CUBLAS(call) ::siamese::cublas::check((call), #call, __FILE__, __LINE__)

@@ -1,0 +1,102 @@
+// Backward, rung 0: from the last layer down, three calls of cuBLAS a layer and a launch between:
+//   dW_l [d_{l-1}, d_l] = h_{l-1}^T dz_l
+//   db_l [d_l] = dz_l^T 1, with a vector of n ones
+//   dh_{l-1} [n, d_{l-1}] = dz_l W_l^T, then in place dz_{l-1} = dh_{l-1} * act_{l-1}'(z_{l-1})
+// dz_l is read three times from memory, and dh_{l-1} written twice.
+// In float32 (pedantic) and TF32 products, each under its own name.
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "kernels/cublas/blas.h"
+#include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/backward_workspace.h"
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/index.cuh"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/variant_parts.h"
+#include "model/parameters.h"
+
+namespace siamese::cublas {
+namespace {
+
+using Args = PairBackwardArgs<float>;
+
+constexpr int threads = 256;
+
+__global__ void times_derivative(std::int64_t count, Activation activation,
+                                 const float* __restrict__ activations,  // h [count]
+                                 float* __restrict__ dz) {               // dh, then dz [count]
+  for (std::int64_t i = cuda::grid_thread(); i < count; i += cuda::grid_threads()) {
+    dz[i] *= cuda::activation_derivative(activation, activations[i]);
+  }
+}
+
+struct Plan {
+  Blas blas;
+  cuda::BackwardWorkspace<float> workspace;
+  Buffer<float> ones;
+
+  Plan(const Args& args, Precision precision)
+      : blas(precision),
+        workspace(args),
+        ones(Device::cuda, std::vector<float>(static_cast<std::size_t>(args.points), 1.0F)) {}
+};
+
+void launch_backward(const Args& args, const Plan& plan, Stream stream) {
+  const cudaStream_t cuda_stream = cuda::cuda_stream(stream);
+  const std::int64_t n = args.points;
+  if (n == 0) {
+    const auto bytes = static_cast<std::size_t>(args.network->parameter_count()) * sizeof(float);
+    SIAMESE_CHECK_CUDA(cudaMemsetAsync(args.gradients, 0, bytes, cuda_stream));
+    return;
+  }
+  plan.blas.set_stream(stream);
+  const std::vector<Layer>& layers = args.network->layers();
+  float* dz = plan.workspace.dz.data();
+  float* previous = plan.workspace.previous.data();
+  cuda::launch_last_dz(args, dz, cuda_stream);
+  const float* below = args.hidden + n * args.network->hidden_width();  // past h_{L-1}
+  for (std::size_t l = layers.size(); l-- > 0;) {
+    const Layer& layer = layers[l];
+    below -= n * layer.inputs;
+    const float* const input = l == 0 ? args.x : below;
+    const auto out = view(layer, args.gradients);
+    const Matrix dz_l{dz, n, layer.outputs};
+    plan.blas.multiply({input, n, layer.inputs}, Read::transposed, dz_l, Read::plain, out.weights);
+    plan.blas.sum_columns(dz_l, plan.ones.data(), out.bias);
+    if (l == 0) continue;
+    const Matrix weights{view(layer, args.parameters).weights, layer.inputs, layer.outputs};
+    plan.blas.multiply(dz_l, Read::plain, weights, Read::transposed, previous);
+    times_derivative<<<cuda::strided_blocks(n * layer.inputs, threads), threads, 0, cuda_stream>>>(
+        n * layer.inputs, layers[l - 1].activation, input, previous);
+    SIAMESE_CHECK_LAUNCH("times_derivative");
+    std::swap(dz, previous);
+  }
+}
+
+std::optional<std::string> why_unsupported(const Args& args) { return why_too_many(args.points); }
+
+template <Precision precision>
+Launch prepare(const Args& args) {
+  const auto plan = std::make_shared<const Plan>(args, precision);
+  return cuda::traced(args, "cublas", precision,
+                      [args, plan](Stream stream) { launch_backward(args, *plan, stream); });
+}
+
+template <Precision precision>
+Variant<Args> variant() {
+  return {.name = "cublas",
+          .device = Device::cuda,
+          .precision = precision,
+          .rung = 0,
+          .why_unsupported = why_unsupported,
+          .prepare = prepare<precision>};
+}
+
+const Register<Args> float32(variant<Precision::float32>());
+const Register<Args> tf32(variant<Precision::tf32>());
+
+}  // namespace
+}  // namespace siamese::cublas

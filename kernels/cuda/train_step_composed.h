@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string_view>
+
+#include "kernels/ops.h"
+#include "kernels/variant.h"
+
+namespace siamese::cuda {
+
+/// A training step composed of other ops' variants, by name.
+struct Composition {
+  std::string_view name;  ///< of the step
+  int rung;
+  std::string_view forward;
+  std::string_view distance_loss;
+  std::string_view all_pairs_loss;  ///< where it serves the shape, else square, which serves all
+  std::string_view backward;
+  std::string_view adam;
+  bool captured = false;  ///< replayed as a graph
+  bool deterministic = true;
+};
+
+/// The step, with forward and backward in the precision of `products`; loss and Adam compute in T.
+template <class T>
+Variant<TrainStepArgs<T>> composed_step(const Composition& parts, Precision products);
+
+}  // namespace siamese::cuda
