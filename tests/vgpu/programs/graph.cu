@@ -13,7 +13,45 @@ __global__ void combine(int n, const int* x, const int* y, long long* sum) {
   for (int i = 0; i < n; ++i) *sum += x[i] + y[i];
 }
 
-int main() {
+// A graph never runs beside itself: its launch in one stream waits for that in another. And a graph
+// of nothing still keeps its place in the stream.
+void test_order() {
+  cudaStream_t first, second;
+  check(cudaStreamCreateWithFlags(&first, cudaStreamNonBlocking));
+  check(cudaStreamCreateWithFlags(&second, cudaStreamNonBlocking));
+  DeviceArray<int> step(std::vector<int>{0});
+  const auto instantiate = [&](bool empty) {
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t executable = nullptr;
+    check(cudaStreamBeginCapture(first, cudaStreamCaptureModeGlobal));
+    if (!empty) advance<<<1, 1, 0, first>>>(step.data());
+    check(cudaStreamEndCapture(first, &graph));
+    check(cudaGraphInstantiate(&executable, graph, 0));
+    check(cudaGraphDestroy(graph));
+    return executable;
+  };
+  const auto steps = [&](cudaStream_t stream) {
+    int value = 0;
+    check(cudaMemcpyAsync(&value, step.data(), sizeof value, cudaMemcpyDeviceToHost, stream));
+    check(cudaStreamSynchronize(stream));
+    return value;
+  };
+  cudaGraphExec_t executable = instantiate(false);
+  check(cudaGraphLaunch(executable, first));
+  check(cudaGraphLaunch(executable, second));
+  expect(steps(second) == 2, "both launches before the second stream's copy");
+
+  cudaGraphExec_t empty = instantiate(true);
+  advance<<<1, 1, 0, first>>>(step.data());
+  check(cudaGraphLaunch(empty, first));
+  expect(steps(first) == 3, "the kernel before the graph of nothing");
+  check(cudaGraphExecDestroy(executable));
+  check(cudaGraphExecDestroy(empty));
+  check(cudaStreamDestroy(first));
+  check(cudaStreamDestroy(second));
+}
+
+void test_capture() {
   constexpr int n = 100;
   DeviceArray<int> step(1), x(n), y(n);
   DeviceArray<long long> sum(1);
@@ -73,4 +111,9 @@ int main() {
   check(cudaEventDestroy(joined));
   check(cudaStreamDestroy(stream));
   check(cudaStreamDestroy(other));
+}
+
+int main() {
+  test_capture();
+  test_order();
 }

@@ -8,7 +8,15 @@ __global__ void fill(int value, int* x) { x[threadIdx.x] = value; }
 
 __global__ void twice(int* x) { x[threadIdx.x] *= 2; }
 
+unsigned long long stream_id(cudaStream_t stream) {
+  unsigned long long id = 0;
+  check(cudaStreamGetId(stream, &id));
+  return id;
+}
+
 void fill_and_check(int value) {
+  expect(stream_id(nullptr) == stream_id(cudaStreamPerThread), "stream 0 to be the thread's own");
+  expect(stream_id(nullptr) != stream_id(cudaStreamLegacy), "stream 0 not to be the legacy stream");
   int* x = nullptr;
   int result[32];
   check(cudaMallocAsync(reinterpret_cast<void**>(&x), sizeof result, nullptr));

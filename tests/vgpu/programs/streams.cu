@@ -47,6 +47,18 @@ void test_legacy_stream() {
   twice<<<1, 64, 0, stream>>>(n, x.data());
   check(cudaStreamSynchronize(stream));
   expect(x.values()[7] == 20, "three kernels in order");
+
+  // Read back in a stream that waits for nothing, so that only the order above counts.
+  cudaStream_t aside;
+  check(cudaStreamCreateWithFlags(&aside, cudaStreamNonBlocking));
+  int result[n];
+  fill<<<1, 64>>>(n, 7, x.data());
+  twice<<<1, 64, 0, stream>>>(n, x.data());
+  check(cudaStreamSynchronize(stream));
+  check(cudaMemcpyAsync(result, x.data(), sizeof result, cudaMemcpyDeviceToHost, aside));
+  check(cudaStreamSynchronize(aside));
+  expect(result[7] == 14, "a blocking stream after the legacy stream");
+  check(cudaStreamDestroy(aside));
   check(cudaStreamDestroy(stream));
 }
 

@@ -42,9 +42,9 @@ class Streams {
 
  private:
   Handles<CUstream_st> streams_;
-  CUstream_st& legacy_;
   std::vector<WorkPtr> orphans_;  // last work of destroyed blocking streams
   std::uint64_t created_ = 0;
+  CUstream_st& legacy_;  // after what creating it needs
 };
 
 // Puts an operation into a stream, or into the graph that the stream captures.
