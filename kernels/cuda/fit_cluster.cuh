@@ -1,0 +1,338 @@
+#pragma once
+
+#include <cooperative_groups.h>
+
+#include <cstddef>
+#include <utility>
+
+#include "kernels/cuda/fit_batch.cuh"
+#include "kernels/cuda/fit_cluster_plan.h"
+#include "kernels/cuda/panel.cuh"
+#include "kernels/cuda/team.cuh"
+
+namespace siamese::cuda {
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+
+/// A whole training by one cluster, whose blocks each own a slice of every hidden layer's units,
+/// with the weights and moments that belong to it, in shared memory. They meet where a sum or a
+/// product runs over units of all blocks. A step of L layers:
+///   its pairs and their rows of x, in every block alike
+///   h_l = act(h_{l-1} W_l) of the own units, written to every block; cluster barrier, l <= L - 2
+///   h_{L-1} of the own units, which no other block needs
+///   z_L from the own units, a share written to every block; cluster barrier
+///   h_L from the shares in order, the pairs' costs, dz_L, in every block alike
+///   dz_{L-1} of the own units; W_L updated
+///   dh_{l-1} from the own units of dz_l, each column's share written to its owner; cluster
+///     barrier, with the update of W_l between arriving and waiting; dz_{l-1}; for l = L - 1 .. 2
+///   W_1 updated
+/// so 2 L - 3 cluster barriers: 3 for three layers.
+///
+/// A block that is ahead may be a barrier further than its neighbour. It then writes the next
+/// step's h_l while the neighbour still reads this step's for the update of W_{l+1}; and with L = 2
+/// the next step's shares of z_L: both are kept twice, and steps take turns. Shares of dh_l need
+/// not be: the barrier of z_L lies between their reading and their next writing.
+template <Distance distance, class T>
+class ClusterFit {
+ public:
+  using Pair = BatchPair<distance, T>;
+
+  /// `shared` is all zeros in every block.
+  __device__ ClusterFit(const FitArgs<T>& args, const ClusterPlan& plan, std::byte* shared)
+      : rank_(static_cast<int>(cluster_.block_rank())),
+        args_(args),
+        training_(args.training),
+        plan_(plan),
+        last_(plan.layer[plan.layers - 1]),
+        below_last_(plan.layer[plan.layers - 2]),
+        shared_(shared),
+        input_(panel(plan.input, plan.layer[0].inputs + 1)),
+        pairs_(at<Pair>(plan.pairs)),
+        costs_(at<double>(plan.costs)),
+        adam_(at<AdamStep>(plan.adam)) {}
+
+  __device__ void run() {
+    load();
+    const std::int64_t pairs = training_.pairs.count;
+    std::int64_t step = *training_.step;
+    cluster_.sync();
+    for (std::int64_t epoch = 0; epoch < args_.epochs; ++epoch) {
+      double cost = 0.0;  // of this thread's pairs
+      for (std::int64_t begin = 0; begin < pairs; begin += plan_.batches.batch) {
+        const std::int64_t left = pairs - begin;
+        const int count = left < plan_.batches.batch ? static_cast<int>(left) : plan_.batches.batch;
+        cost += take_step({epoch, begin, count}, ++step);
+      }
+      if (rank_ != 0) continue;  // the costs are the same in every block
+      if (team_.rank() < plan_.cost_count) costs_[team_.rank()] = cost;
+      team_.sync();
+      sum_costs(team_, costs_, plan_.cost_count, 1.0 / static_cast<double>(pairs > 0 ? pairs : 1),
+                training_.loss_value + epoch);
+      team_.sync();  // before the next epoch's costs
+    }
+    cluster_.sync();  // no block may end, nor the step count change, while another reads it
+    store();
+    if (rank_ == 0 && team_.rank() == 0) *training_.step = step;
+  }
+
+ private:
+  /// The units of a hidden layer that a block owns.
+  struct Slice {
+    int begin;
+    int count;
+  };
+
+  __device__ Slice slice(const ClusterLayer& layer) const {
+    const int begin = min(rank_ * layer.units, layer.outputs);
+    return {begin, min(layer.units, layer.outputs - begin)};
+  }
+
+  template <class E>
+  __device__ E* at(std::int64_t offset) const {
+    return reinterpret_cast<E*>(shared_ + offset);
+  }
+  __device__ Panel<T> panel(std::int64_t offset, int columns) const {
+    return {at<T>(offset), static_cast<int>(panel_stride<T>(columns))};
+  }
+  /// Panel `index` of several of one size.
+  __device__ Panel<T> panel(std::int64_t offset, int index, int columns) const {
+    return panel(offset + index * panel_bytes<T>(plan_.batches.most_rows, columns), columns);
+  }
+  /// The same panel in another block.
+  __device__ Panel<T> remote(const Panel<T>& own, int block) const {
+    return {cluster_.map_shared_rank(own.data, static_cast<unsigned>(block)), own.stride};
+  }
+
+  __device__ bool is_last(const ClusterLayer& layer) const { return &layer == &last_; }
+  __device__ int weight_columns(const ClusterLayer& layer) const {
+    return is_last(layer) ? layer.outputs : layer.units;
+  }
+  __device__ TrainedPanel<T> trained(const ClusterLayer& layer) const {
+    const int columns = weight_columns(layer);
+    return {panel(layer.weights, columns), panel(layer.m, columns), panel(layer.v, columns)};
+  }
+  __device__ Panel<T> gradient(const ClusterLayer& layer) const {
+    return panel(layer.gradient, weight_columns(layer));
+  }
+  /// h_l: of all units in a step's turn, or of the own.
+  __device__ Panel<T> output(const ClusterLayer& layer, int turn) const {
+    if (layer.gathered) return panel(layer.output, turn, layer.outputs + 1);
+    return panel(layer.output, layer.units + 1);
+  }
+  __device__ Panel<T> input(int l, int turn) const {
+    return l == 0 ? input_ : output(plan_.layer[l - 1], turn);
+  }
+  __device__ Panel<T> share(int turn, int block) const {
+    return panel(plan_.shares, turn * cluster_blocks + block, last_.outputs);
+  }
+
+  /// Rows of the last layer's weights here: one for each own unit, and the bias in the first block.
+  __device__ int last_rows() const { return slice(below_last_).count + (rank_ == 0 ? 1 : 0); }
+
+  /// Calls use(place in the weights' panel, place in the flat buffers) for this thread's share of
+  /// the block's weights.
+  template <class Use>
+  __device__ void for_each_weight(const ClusterLayer& layer, Use use) const {
+    const bool last = is_last(layer);
+    const Slice units = slice(last ? below_last_ : layer);
+    const int rows = last ? last_rows() : layer.inputs + 1;
+    const int columns = last ? layer.outputs : units.count;
+    const int stride = static_cast<int>(panel_stride<T>(weight_columns(layer)));
+    for (int i = team_.rank(); i < rows * columns; i += team_.size()) {
+      const int r = i / columns;
+      const int c = i % columns;
+      const int bias_or_unit = r < units.count ? units.begin + r : layer.inputs;
+      const int row = last ? bias_or_unit : r;
+      const int column = last ? c : units.begin + c;
+      use(r * stride + c,
+          layer.parameters + static_cast<std::int64_t>(row) * layer.outputs + column);
+    }
+  }
+
+  __device__ void fill_ones(const Panel<T>& to, int k) const {
+    for (int r = team_.rank(); r < plan_.batches.most_rows; r += team_.size()) {
+      row_of(to, r)[k] = T(1);
+    }
+  }
+
+  __device__ void load() const {
+    for (int l = 0; l < plan_.layers; ++l) {
+      const ClusterLayer& layer = plan_.layer[l];
+      const TrainedPanel<T> to = trained(layer);
+      for_each_weight(layer, [&](int here, std::int64_t there) {
+        to.weights.data[here] = training_.parameters[there];
+        to.m.data[here] = training_.m[there];
+        to.v.data[here] = training_.v[there];
+      });
+      if (is_last(layer)) continue;
+      const int ones = layer.gathered ? layer.outputs : slice(layer).count;
+      fill_ones(output(layer, 0), ones);
+      if (layer.gathered) fill_ones(output(layer, 1), ones);
+    }
+    const int width = plan_.layer[0].inputs;
+    fill_ones(input_, width);
+    if (plan_.batches.own_rows) return;
+    for (int i = team_.rank(); i < plan_.batches.most_rows * width; i += team_.size()) {
+      row_of(input_, i / width)[i % width] = training_.x[i];
+    }
+  }
+
+  __device__ void store() const {
+    for (int l = 0; l < plan_.layers; ++l) {
+      const TrainedPanel<T> from = trained(plan_.layer[l]);
+      for_each_weight(plan_.layer[l], [&](int here, std::int64_t there) {
+        training_.parameters[there] = from.weights.data[here];
+        training_.m[there] = from.m.data[here];
+        training_.v[there] = from.v.data[here];
+      });
+    }
+  }
+
+  /// Returns the costs of this thread's pairs.
+  __device__ double take_step(const BatchPlace& place, std::int64_t step) const {
+    const int rows = plan_.batches.own_rows ? 2 * place.count : plan_.batches.most_rows;
+    const int turn = static_cast<int>(step % 2);
+    // The last thread is the likeliest to have no pair.
+    if (team_.rank() == team_.size() - 1) *adam_ = adam_step_at(training_.adam, step);
+    gather_batch(team_, args_, plan_.batches, plan_.layer[0].inputs, place, pairs_, input_);
+    team_.sync();
+    forward_hidden(rows, turn);
+    const Panel<T> e = embed(rows, turn);
+    const double cost = cost_pairs(team_, training_.loss, place.count, last_.outputs, e, pairs_);
+    team_.sync();
+    embedding_gradient(team_, plan_.batches, place.count, rows, last_.outputs, last_.activation, e,
+                       pairs_, gradient(last_));
+    team_.sync();
+    backward(rows, turn);
+    return cost;
+  }
+
+  __device__ void forward_hidden(int rows, int turn) const {
+    for (int l = 0; l < plan_.layers - 1; ++l) {
+      const ClusterLayer& layer = plan_.layer[l];
+      const Slice units = slice(layer);
+      const Panel<T> h = output(layer, turn);
+      multiply(team_, rows, layer.inputs + 1, units.count, input(l, turn), trained(layer).weights,
+               [&](int r, int c, T z) {
+                 const T value = activate(layer.activation, z);
+                 if (!layer.gathered) {
+                   row_of(h, r)[c] = value;
+                   return;
+                 }
+                 for (int block = 0; block < cluster_blocks; ++block) {
+                   row_of(remote(h, block), r)[units.begin + c] = value;
+                 }
+               });
+      if (layer.gathered) {
+        cluster_.sync();
+      } else {
+        team_.sync();
+      }
+    }
+  }
+
+  /// E [rows, d], from every block's share of z_L.
+  __device__ Panel<T> embed(int rows, int turn) const {
+    const int width = last_.outputs;
+    const Panel<T> own = share(turn, rank_);
+    // In all blocks but the first the row for the bias is 0.
+    multiply(team_, rows, slice(below_last_).count + 1, width, output(below_last_, turn),
+             trained(last_).weights, [&](int r, int c, T z) {
+               for (int block = 0; block < cluster_blocks; ++block) {
+                 row_of(remote(own, block), r)[c] = z;
+               }
+             });
+    cluster_.sync();
+    const Panel<T> e = panel(plan_.embeddings, width);
+    for (int i = team_.rank(); i < rows * width; i += team_.size()) {
+      const int r = i / width;
+      const int c = i % width;
+      T z = T(0);
+      for (int block = 0; block < cluster_blocks; ++block) z += row_of(share(turn, block), r)[c];
+      row_of(e, r)[c] = activate(last_.activation, z);
+    }
+    team_.sync();
+    return e;
+  }
+
+  __device__ void backward(int rows, int turn) const {
+    const AdamConstants<T> adam(training_.adam, *adam_);
+    {
+      const Panel<T> h = output(below_last_, turn);
+      const Panel<T> dz = gradient(below_last_);
+      multiply_transposed(team_, rows, last_.outputs, slice(below_last_).count, gradient(last_),
+                          trained(last_).weights, [&](int r, int k, T dh) {
+                            row_of(dz, r)[k] =
+                                dh * activation_derivative(below_last_.activation, row_of(h, r)[k]);
+                          });
+      team_.sync();
+      update_weights(team_, rows, last_rows(), last_.outputs, h, gradient(last_), adam,
+                     trained(last_));
+    }
+    for (int l = plan_.layers - 2; l > 0; --l) {
+      send_input_gradient(rows, l);
+      team_.sync();  // W_l has been read
+      auto arrived = cluster_.barrier_arrive();
+      update(rows, l, turn, adam);
+      cluster_.barrier_wait(std::move(arrived));
+      receive_gradient(rows, plan_.layer[l - 1], turn);
+      team_.sync();
+    }
+    update(rows, 0, turn, adam);
+    team_.sync();
+  }
+
+  /// W_l of a hidden layer.
+  __device__ void update(int rows, int l, int turn, const AdamConstants<T>& adam) const {
+    const ClusterLayer& layer = plan_.layer[l];
+    update_weights(team_, rows, layer.inputs + 1, slice(layer).count, input(l, turn),
+                   gradient(layer), adam, trained(layer));
+  }
+
+  /// The own units' share of dLoss/dh_{l-1}, each column to its owner.
+  __device__ void send_input_gradient(int rows, int l) const {
+    const ClusterLayer& layer = plan_.layer[l];
+    const ClusterLayer& below = plan_.layer[l - 1];
+    const Panel<T> to = panel(below.received, rank_, below.units);
+    multiply_transposed(team_, rows, slice(layer).count, layer.inputs, gradient(layer),
+                        trained(layer).weights, [&](int r, int k, T dh) {
+                          const int owner = k / below.units;
+                          row_of(remote(to, owner), r)[k - owner * below.units] = dh;
+                        });
+  }
+
+  /// dLoss/dz of a layer's own units from every block's share, in order.
+  __device__ void receive_gradient(int rows, const ClusterLayer& layer, int turn) const {
+    const Slice units = slice(layer);
+    const Panel<T> h = output(layer, turn);
+    const Panel<T> dz = gradient(layer);
+    for (int i = team_.rank(); i < rows * units.count; i += team_.size()) {
+      const int r = i / units.count;
+      const int c = i % units.count;
+      T dh = T(0);
+      for (int block = 0; block < cluster_blocks; ++block) {
+        dh += row_of(panel(layer.received, block, layer.units), r)[c];
+      }
+      row_of(dz, r)[c] =
+          dh * activation_derivative(layer.activation, row_of(h, r)[units.begin + c]);
+    }
+  }
+
+  cooperative_groups::cluster_group cluster_ = cooperative_groups::this_cluster();
+  BlockTeam team_;
+  int rank_;  // of this block
+  const FitArgs<T>& args_;
+  const TrainStepArgs<T>& training_;
+  const ClusterPlan& plan_;
+  const ClusterLayer& last_;
+  const ClusterLayer& below_last_;
+  std::byte* shared_;
+  Panel<T> input_;
+  Pair* pairs_;
+  double* costs_;
+  AdamStep* adam_;
+};
+
+#endif
+
+}  // namespace siamese::cuda
