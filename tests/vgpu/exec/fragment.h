@@ -7,7 +7,6 @@
 #include <cstring>
 #include <limits>
 
-#include "tests/vgpu/exec/half.h"
 #include "tests/vgpu/exec/program.h"
 #include "tests/vgpu/exec/warp.h"
 
@@ -26,12 +25,12 @@ inline constexpr int kFragmentColumns = 8;
 // ---- elements: registers to values in which sums are made ----
 
 // Exact, and a loop that the compiler turns into vectors, which the general conversion is not.
-inline float widen_f16(std::uint16_t bits) {
+inline float widen_f16(std::uint16_t half) {
+  const std::uint32_t bits = half;
   // The exponent's bias differs by 112; a multiplication moves it and makes denormals normal.
-  const std::uint32_t magnitude = static_cast<std::uint32_t>(bits & 0x7fff) << 13;
-  const float scaled = std::bit_cast<float>(magnitude) * 0x1p112f;
+  const float scaled = std::bit_cast<float>((bits & 0x7fff) << 13) * 0x1p112f;
   const std::uint32_t infinite = (bits & 0x7c00) == 0x7c00 ? 0x7f800000 : 0;
-  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000) << 16;
+  const std::uint32_t sign = (bits & 0x8000) << 16;
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(scaled) | infinite | sign);
 }
 
@@ -41,6 +40,21 @@ inline float widen_bf16(std::uint16_t bits) {
 
 // tf32 is a float of which the low 13 bits are not looked at.
 inline float widen_tf32(std::uint32_t bits) { return std::bit_cast<float>(bits & 0xffffe000); }
+
+// The nearest f16, ties to even; likewise a loop without branches. A NaN becomes the canonical one.
+inline std::uint16_t narrow_f16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t magnitude = bits & 0x7fffffff;
+  // Of numbers that stay normal: the exponent's bias moves, and half a unit rounds.
+  const std::uint32_t normal = (magnitude - (112u << 23) + 0xfff + ((magnitude >> 13) & 1)) >> 13;
+  // Of the others: adding 1/2 leaves units of 2^-24 in the last bits.
+  const std::uint32_t denormal =
+      std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000;
+  const std::uint32_t finite = magnitude < 0x38800000 ? denormal : normal;
+  const std::uint32_t limited = magnitude >= 0x477ff000 ? 0x7c00 : finite;
+  const std::uint32_t sign = (bits >> 16) & 0x8000;
+  return static_cast<std::uint16_t>(magnitude > 0x7f800000 ? 0x7fff : limited | sign);
+}
 
 struct F16Element {
   using Stored = std::uint16_t;
@@ -81,32 +95,43 @@ struct U8Element {
 
 // ---- operands ----
 
+// The elements of one register of all lanes: a block of 8 rows, [8, 4 E].
+template <class Element>
+struct FragmentBlock {
+  static constexpr int kDepth = 4 * Element::kPerRegister;
+  typename Element::Value values[8 * kDepth];
+
+  FragmentBlock(Warp& w, std::uint32_t offset) {
+    const auto* stored = row<typename Element::Stored>(w, offset);
+    for (int i = 0; i < 8 * kDepth; ++i) values[i] = Element::widen(stored[i]);
+  }
+};
+
 // A [kRows, kDepth] from its registers' rows.
 template <class Element, int kRows, int kDepth>
 void unpack_a(Warp& w, const std::uint32_t* rows, typename Element::Value (&a)[kRows][kDepth]) {
-  constexpr int kBlockDepth = 4 * Element::kPerRegister;
+  constexpr int kBlockDepth = FragmentBlock<Element>::kDepth;
   for (int depth = 0; depth < kDepth; depth += kBlockDepth) {
     for (int first = 0; first < kRows; first += 8) {
-      const auto* block = row<typename Element::Stored>(w, *rows++);
+      const FragmentBlock<Element> block(w, *rows++);
       for (int i = 0; i < 8; ++i) {
-        for (int k = 0; k < kBlockDepth; ++k) {
-          a[first + i][depth + k] = Element::widen(block[i * kBlockDepth + k]);
-        }
+        std::memcpy(&a[first + i][depth], &block.values[i * kBlockDepth],
+                    kBlockDepth * sizeof(block.values[0]));
       }
     }
   }
 }
 
-// B [kDepth, 8] from its registers' rows.
+// B [kDepth, 8] from its registers' rows, which hold its transpose.
 template <class Element, int kDepth>
 void unpack_b(Warp& w, const std::uint32_t* rows,
               typename Element::Value (&b)[kDepth][kFragmentColumns]) {
-  constexpr int kBlockDepth = 4 * Element::kPerRegister;
+  constexpr int kBlockDepth = FragmentBlock<Element>::kDepth;
   for (int depth = 0; depth < kDepth; depth += kBlockDepth) {
-    const auto* block = row<typename Element::Stored>(w, *rows++);
+    const FragmentBlock<Element> block(w, *rows++);
     for (int k = 0; k < kBlockDepth; ++k) {
       for (int j = 0; j < kFragmentColumns; ++j) {
-        b[depth + k][j] = Element::widen(block[j * kBlockDepth + k]);
+        b[depth + k][j] = block.values[j * kBlockDepth + k];
       }
     }
   }
@@ -201,7 +226,7 @@ void pack_half_sums(Warp& w, const std::uint32_t* rows,
   for (int first = 0; first < kRows; first += 8, ++rows) {
     auto* to = row<std::uint16_t>(w, *rows);
     const float* from = sums[first];
-    for (std::uint32_t i = 0; i < 2 * kLanes; ++i) to[i] = from_double<F16>(from[i]).bits;
+    for (std::uint32_t i = 0; i < 2 * kLanes; ++i) to[i] = narrow_f16(from[i]);
   }
 }
 

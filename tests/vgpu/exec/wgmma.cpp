@@ -340,7 +340,7 @@ void run_product(Warp& w, const Instruction& ins, LaneMask mask) {
       multiply_add(a, b, sums);
       if (d.half) {
         for (auto& values : sums) {
-          for (float& v : values) v = to_float(from_double<F16>(v));
+          for (float& v : values) v = widen_f16(narrow_f16(v));
         }
       }
       std::memcpy(at, sums, sizeof sums);

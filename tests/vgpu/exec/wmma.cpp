@@ -231,7 +231,7 @@ void scatter_sums(Warp& w, const Fragment2d& f, bool half, Value (&sums)[kMostEl
   const int count = f.rows * f.columns;
   if (half) {
     std::uint16_t bits[kMostElements];
-    for (int i = 0; i < count; ++i) bits[i] = from_double<F16>(sums[i]).bits;
+    for (int i = 0; i < count; ++i) bits[i] = narrow_f16(static_cast<float>(sums[i]));
     return scatter(w, f, bits);
   }
   for (int i = 0; i < count; ++i) sums[i] = canonical(sums[i]);
