@@ -346,6 +346,13 @@ TEST(CopyBulk, IsNanBeforeTheWait) {
   EXPECT_GE(device.count(ReportKind::uninitialised), 1);
 }
 
+// A wait for a phase that is over leaves the copies of the next phase pending.
+TEST(CopyBulk, StaysPendingWhenAnOlderPhaseIsAskedFor) {
+  PtxDevice device;
+  EXPECT_TRUE(all_nan(bulk_copy(
+      device, 512, "  mbarrier.test_wait.parity.shared::cta.b64 %q, [%b], 1;\n  @!%q trap;\n")));
+}
+
 TEST(CopyBulk, RefusesOddSizesAndWhatIsOutOfBounds) {
   for (const int bytes : {24, 528}) {
     PtxDevice device;
