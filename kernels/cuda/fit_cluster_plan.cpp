@@ -12,7 +12,7 @@ namespace siamese::cuda {
 namespace {
 
 // Of compute capability 9.0, the first with clusters.
-constexpr std::int64_t most_shared_bytes = 227 * 1024;
+constexpr std::int64_t most_shared_bytes = std::int64_t{227} * 1024;
 
 class Layout {
  public:
