@@ -134,8 +134,9 @@ std::uint32_t FrameLayout::special(Special special, std::uint32_t bytes, std::ui
 }
 
 std::uint32_t FrameLayout::scratch(std::uint32_t bytes) {
-  (void)bytes;
-  if (scratch_ == 0) scratch_ = add(16 * kLanes, 64);
+  constexpr std::uint32_t kMost = 16;
+  if (bytes > kMost) throw Unsupported{"a result of this size that is not kept"};
+  if (scratch_ == 0) scratch_ = add(kMost * kLanes, 64);
   return scratch_;
 }
 

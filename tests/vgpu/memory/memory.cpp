@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
+#include <vector>
 
 namespace vgpu {
 namespace {
@@ -24,6 +25,71 @@ std::uint64_t round_up(std::uint64_t value, std::uint64_t multiple) {
 // Host accessible memory changes the protection of its pages, so it shares none.
 bool host_accessible(MemoryKind kind) {
   return kind == MemoryKind::host_pinned || kind == MemoryKind::managed;
+}
+
+// Above this size shadow bytes are not written one by one: a program may well allocate gigabytes
+// and touch little of them.
+constexpr std::uint64_t kLarge = std::uint64_t{64} << 20;
+constexpr std::uint64_t kPiece = std::uint64_t{16} << 20;
+
+// A file of kPiece bytes that all say "addressable, not written"; -1 when it cannot be made.
+int addressable_file() {
+  static const int file = [] {
+    const int fd = memfd_create("vgpu shadow", MFD_CLOEXEC);
+    if (fd < 0) return -1;
+    const std::vector<std::uint8_t> piece(kPiece, Memory::kAddressable);
+    if (write(fd, piece.data(), kPiece) == static_cast<ssize_t>(kPiece)) return fd;
+    close(fd);
+    return -1;
+  }();
+  return file;
+}
+
+// Whole pages inside of a range.
+struct Pages {
+  std::uint64_t first, last;
+
+  Pages(std::uint64_t offset, std::uint64_t bytes)
+      : first(round_up(offset, kPage)), last((offset + bytes) / kPage * kPage) {}
+  [[nodiscard]] bool any() const { return last > first; }
+};
+
+// Sets the shadow of a range that was not yet addressable.
+void mark(std::uint8_t* shadow, std::uint64_t offset, std::uint64_t bytes, std::uint8_t value) {
+  if (bytes < kLarge || value != Memory::kAddressable || addressable_file() < 0) {
+    std::memset(shadow + offset, value, bytes);
+    return;
+  }
+  // Private mappings of the one piece, copied page by page where something is written.
+  const Pages pages(offset, bytes);
+  std::memset(shadow + offset, value, pages.first - offset);
+  std::memset(shadow + pages.last, value, offset + bytes - pages.last);
+  for (std::uint64_t at = pages.first; at < pages.last; at += kPiece) {
+    const std::uint64_t size = std::min(kPiece, pages.last - at);
+    if (mmap(shadow + at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+             addressable_file(), 0) == MAP_FAILED) {
+      throw std::runtime_error(
+          fmt::format("cannot map the device's shadow memory: {}", std::strerror(errno)));
+    }
+  }
+}
+
+// Makes a range unaddressable again and gives its pages back.
+void unmark(std::uint8_t* shadow, std::uint64_t offset, std::uint64_t bytes) {
+  const Pages pages(offset, bytes);
+  if (!pages.any()) {
+    std::memset(shadow + offset, 0, bytes);
+    return;
+  }
+  std::memset(shadow + offset, 0, pages.first - offset);
+  std::memset(shadow + pages.last, 0, offset + bytes - pages.last);
+  const std::uint64_t size = pages.last - pages.first;
+  if (bytes < kLarge) {
+    madvise(shadow + pages.first, size, MADV_DONTNEED);
+  } else {
+    mmap(shadow + pages.first, size, PROT_READ | PROT_WRITE,
+         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+  }
 }
 
 void* map_or_throw(std::uint64_t bytes, int protection, int flags, int file) {
@@ -77,7 +143,7 @@ std::optional<Address> Memory::allocate(std::uint64_t bytes, MemoryKind kind, st
     next_offset_ = after;
   }
   // What the host writes through its own pointer is not seen, so it counts as written.
-  std::memset(shadow_ + offset, host ? kAddressable | kWritten : kAddressable, bytes);
+  mark(shadow_, offset, bytes, host ? kAddressable | kWritten : kAddressable);
   used_ += bytes;
   allocations_[address] = {address, bytes, kind, std::move(origin), false};
   return address;
@@ -92,14 +158,11 @@ ReleaseResult Memory::release(Address address) {
   allocation.freed = true;
   used_ -= allocation.bytes;
   const std::uint64_t offset = address - base_;
-  std::memset(shadow_ + offset, 0, allocation.bytes);
+  unmark(shadow_, offset, allocation.bytes);
   // Whole pages go back to the system; their addresses stay taken.
-  const std::uint64_t first = round_up(offset, kPage);
-  const std::uint64_t last = (offset + allocation.bytes) / kPage * kPage;
-  if (last > first) {
-    fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(first),
-              static_cast<off_t>(last - first));
-    madvise(shadow_ + first, last - first, MADV_DONTNEED);
+  if (const Pages pages(offset, allocation.bytes); pages.any()) {
+    fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(pages.first),
+              static_cast<off_t>(pages.last - pages.first));
   }
   if (host_accessible(allocation.kind)) {
     mprotect(reinterpret_cast<void*>(address),

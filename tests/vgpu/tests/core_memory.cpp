@@ -76,6 +76,30 @@ TEST(Memory, CopiesCarryWhatWasWritten) {
   EXPECT_EQ(access.where, to + 4);
 }
 
+// Gigabytes cost what is touched of them.
+TEST(Memory, LargeAllocations) {
+  Memory memory;
+  constexpr std::uint64_t kBytes = (std::uint64_t{20} << 30) + 12345;
+  const Address a = must_allocate(memory, kBytes);
+  const Address b = must_allocate(memory, 4);
+  const std::uint8_t* shadow = memory.shadow() + (a - memory.base());
+  for (const std::uint64_t at : {std::uint64_t{0}, std::uint64_t{4096}, kBytes / 2, kBytes - 1}) {
+    EXPECT_EQ(shadow[at], Memory::kAddressable) << at;
+  }
+  EXPECT_EQ(shadow[kBytes], 0);
+  const std::uint32_t value = 7;
+  ASSERT_TRUE(memory.write(a + kBytes / 2, &value, 4).ok());
+  std::uint32_t seen = 0;
+  EXPECT_TRUE(memory.read(&seen, a + kBytes / 2, 4).ok());
+  EXPECT_EQ(memory.read(&seen, a + kBytes / 2 + (std::uint64_t{1} << 30), 4).status,
+            AccessStatus::uninitialised);
+  ASSERT_EQ(memory.release(a), ReleaseResult::ok);
+  for (const std::uint64_t at : {std::uint64_t{0}, std::uint64_t{4096}, kBytes / 2, kBytes - 1}) {
+    EXPECT_EQ(shadow[at], 0) << at;
+  }
+  EXPECT_TRUE(memory.write(b, &value, 4).ok());
+}
+
 TEST(Memory, DescribesTheNearestAllocation) {
   Memory memory;
   const Address a = must_allocate(memory, 100);
