@@ -7,36 +7,37 @@ namespace {
 
 constexpr int small_rows = 32;
 constexpr int large_rows = 128;
-constexpr std::int64_t slice_depth = 8;
-constexpr std::int64_t least_part =
-    16 * slice_depth;  // below it a part's own sums are not worth it
+constexpr std::int64_t slice_depth = 16;              // a multiple of every rung's slices
+constexpr std::int64_t least_part = 8 * slice_depth;  // below it a part's own sums are not worth it
 constexpr std::int64_t blocks_per_multiprocessor = 2;
 
 std::int64_t padded(std::int64_t extent, std::int64_t tile) {
   return ceil_div(extent, tile) * tile;
 }
 
-// The widest of the tiles that pad the least.
-int columns_for(std::int64_t columns) {
-  int best = 64;
-  for (const int tile : {40, 16, 8}) {
-    if (padded(columns, tile) < padded(columns, best)) best = tile;
-  }
-  return best;
+// The cheapest width; the widest of equals.
+int columns_for(const TileWidths& choice, std::int64_t columns) {
+  const auto cost = [&](int width) {
+    return ceil_div(columns, width) * (width + choice.rows_cost);
+  };
+  return *std::min_element(choice.widths.begin(), choice.widths.end(),
+                           [&](int a, int b) { return cost(a) < cost(b); });
 }
 
 }  // namespace
 
-TiledPlan plan_product(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
-  TiledPlan plan{large_rows, columns_for(columns), 1, depth};
+TiledPlan plan_product(const TileWidths& widths, std::int64_t rows, std::int64_t columns,
+                       std::int64_t depth) {
+  TiledPlan plan{large_rows, columns_for(widths, columns), 1, depth};
   if (plan.blocks(rows, columns) < device_limits().multiprocessors) plan.tile_rows = small_rows;
   return plan;
 }
 
-TiledPlan plan_deep_product(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
+TiledPlan plan_deep_product(const TileWidths& widths, std::int64_t rows, std::int64_t columns,
+                            std::int64_t depth) {
   // Small tiles run slower; they have to save a quarter of the padding.
   const bool large = 4 * padded(rows, large_rows) < 5 * padded(rows, small_rows);
-  TiledPlan plan{large ? large_rows : small_rows, columns_for(columns), 1, depth};
+  TiledPlan plan{large ? large_rows : small_rows, columns_for(widths, columns), 1, depth};
   const std::int64_t tiles = plan.blocks(rows, columns);
   const std::int64_t wanted = blocks_per_multiprocessor * device_limits().multiprocessors / tiles;
   const std::int64_t parts = std::min(wanted, ceil_div(depth, least_part));

@@ -1,15 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <type_traits>
 
 #include "kernels/cuda/launch.h"
 
 namespace siamese::cuda {
 
-/// Which tiles a product of the tiled rungs is cut into.
+/// Which tiles a product C [rows, columns] is cut into.
 struct TiledPlan {
-  int tile_rows;
+  int tile_rows;  ///< 32 or 128
   int tile_columns;
   std::int64_t parts;       ///< into which the depth is cut; a block sums one part of one tile
   std::int64_t part_depth;  ///< of every part but perhaps the last
@@ -19,30 +20,44 @@ struct TiledPlan {
   }
 };
 
-/// Tiles for C [rows, columns]: the columns with the least padding, the rows as many as still leave
-/// every multiprocessor a block.
-TiledPlan plan_product(std::int64_t rows, std::int64_t columns, std::int64_t depth);
+/// What a tile's columns are chosen by: the widths there are, the widest first, and what a tile
+/// costs besides its columns - reading its rows - in columns of work. 0 asks for the least padding
+/// alone.
+struct TileWidths {
+  std::initializer_list<int> widths;
+  int rows_cost;
+};
+
+/// Tiles for C [rows, columns], the rows as many as still leave every multiprocessor a block.
+TiledPlan plan_product(const TileWidths& widths, std::int64_t rows, std::int64_t columns,
+                       std::int64_t depth);
 
 /// Tiles for a C that is small against its depth, which is cut into parts to fill the device.
-TiledPlan plan_deep_product(std::int64_t rows, std::int64_t columns, std::int64_t depth);
+TiledPlan plan_deep_product(const TileWidths& widths, std::int64_t rows, std::int64_t columns,
+                            std::int64_t depth);
 
-/// Calls function(rows, columns) with the tile's sides as constants.
-template <class Function>
-void with_tile(const TiledPlan& plan, Function&& function) {
-  const auto with_columns = [&](auto rows) {
-    switch (plan.tile_columns) {
-      case 8:
-        return function(rows, std::integral_constant<int, 8>{});
-      case 16:
-        return function(rows, std::integral_constant<int, 16>{});
-      case 40:
-        return function(rows, std::integral_constant<int, 40>{});
-      default:
-        return function(rows, std::integral_constant<int, 64>{});
-    }
-  };
-  if (plan.tile_rows == 32) return with_columns(std::integral_constant<int, 32>{});
-  return with_columns(std::integral_constant<int, 128>{});
-}
+/// The widths that a rung compiles its kernel for, and the plans that choose among them.
+template <int rows_cost, int... widths>
+struct Tiles {
+  static TiledPlan plan(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
+    return plan_product({{widths...}, rows_cost}, rows, columns, depth);
+  }
+  static TiledPlan plan_deep(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
+    return plan_deep_product({{widths...}, rows_cost}, rows, columns, depth);
+  }
+
+  /// Calls function(rows, columns) with the sides of the plan's tile as constants.
+  template <class Function>
+  static void with_tile(const TiledPlan& plan, Function&& function) {
+    const auto with_columns = [&](auto rows) {
+      const auto try_width = [&](auto columns) {
+        if (plan.tile_columns == columns.value) function(rows, columns);
+      };
+      (try_width(std::integral_constant<int, widths>{}), ...);
+    };
+    if (plan.tile_rows == 32) return with_columns(std::integral_constant<int, 32>{});
+    return with_columns(std::integral_constant<int, 128>{});
+  }
+};
 
 }  // namespace siamese::cuda

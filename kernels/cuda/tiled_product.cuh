@@ -6,43 +6,15 @@
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/pack.cuh"
+#include "kernels/cuda/product.cuh"
 #include "kernels/cuda/tiled_plan.h"
 
-// The product of the tiled rungs: C [rows, columns] = sum over k of A(row, k) B(column, k),
-// float32. A block computes a tile of C. Slices of A and B, 8 deep, pass through shared memory,
-// each element fetched once a block; a thread keeps a patch of C in registers, so that one value
-// read from shared memory serves several multiply-adds. The next slices are on their way from
-// global memory while a slice is at work.
+// The product (product.cuh) of the tiled rungs, in float32. A block computes a tile of C. Slices of
+// A and B, 8 deep, pass through shared memory, each element fetched once a block; a thread keeps a
+// patch of C in registers, so that one value read from shared memory serves several multiply-adds.
+// The next slices are on their way from global memory while a slice is at work.
 
 namespace siamese::cuda {
-
-/// How an operand lies in memory: its rows (rows of C for A, columns of C for B) against k.
-enum class Lies {
-  along_k,    ///< element (row, k) at data[row * stride + k]
-  along_rows  ///< element (row, k) at data[k * stride + row]
-};
-
-struct Operand {
-  const float* data;
-  std::int64_t rows;
-  std::int64_t stride;
-  bool packs;  ///< 16 bytes of neighbours can be loaded at once: data and stride are aligned
-  /// Row number `rows` exists too and is all ones: with it, a product with the gradient of z gives
-  /// the bias's gradient as its last row, where the flat layout of the parameters has it.
-  bool row_of_ones = false;
-};
-
-inline Operand operand(const float* data, std::int64_t rows, std::int64_t stride) {
-  return {data, rows, stride, holds_packs(data) && stride % Pack<float>::size == 0};
-}
-
-struct Product {
-  Operand a;
-  Operand b;
-  std::int64_t rows;
-  std::int64_t columns;
-  std::int64_t depth;
-};
 
 namespace tiled {
 
@@ -158,7 +130,7 @@ __device__ void read_row(const float* from, float (&to)[count]) {
   }
 }
 
-/// epilogue(row, column, part, sum) takes each element of C summed over one part of the depth.
+/// C's element is epilogue(row, column, sum over one part of the depth).
 template <int tile_rows, int tile_columns, Lies a_lies, Lies b_lies, class Epilogue>
 __global__ void __launch_bounds__(threads)
     tiled_product(const Product product, std::int64_t column_tiles, std::int64_t parts,
@@ -226,25 +198,29 @@ __global__ void __launch_bounds__(threads)
 #pragma unroll
     for (int j = 0; j < patch_columns; ++j) {
       const std::int64_t column = first_column + j * thread_columns + thread_column;
-      if (column < product.columns) epilogue(row, column, part, sums[i][j]);
+      if (column < product.columns) {
+        product.c[(part * product.rows + row) * product.columns + column] =
+            epilogue(row, column, sums[i][j]);
+      }
     }
   }
 }
 
 }  // namespace tiled
 
-/// Launches the product by its plan (tiled_plan.h).
-template <Lies a_lies, Lies b_lies, class Epilogue>
-void launch_tiled_product(const TiledPlan& plan, const Product& product, const Epilogue& epilogue,
-                          cudaStream_t stream) {
-  const unsigned blocks = tile_blocks(plan.blocks(product.rows, product.columns), "a product");
-  if (blocks == 0) return;
-  with_tile(plan, [&](auto rows, auto columns) {
-    tiled::tiled_product<rows.value, columns.value, a_lies, b_lies>
-        <<<blocks, tiled::threads, 0, stream>>>(product, ceil_div(product.columns, columns.value),
-                                                plan.parts, plan.part_depth, epilogue);
-    SIAMESE_CHECK_LAUNCH("tiled_product");
-  });
-}
+struct TiledProducts : Tiles<0, 64, 40, 16, 8> {
+  template <Lies a_lies, Lies b_lies, class Epilogue>
+  static void launch(const TiledPlan& plan, const Product& product, const Epilogue& epilogue,
+                     cudaStream_t stream) {
+    const unsigned blocks = tile_blocks(plan.blocks(product.rows, product.columns), "a product");
+    if (blocks == 0) return;
+    with_tile(plan, [&](auto rows, auto columns) {
+      tiled::tiled_product<rows.value, columns.value, a_lies, b_lies>
+          <<<blocks, tiled::threads, 0, stream>>>(product, ceil_div(product.columns, columns.value),
+                                                  plan.parts, plan.part_depth, epilogue);
+      SIAMESE_CHECK_LAUNCH("tiled_product");
+    });
+  }
+};
 
 }  // namespace siamese::cuda

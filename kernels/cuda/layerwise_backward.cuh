@@ -1,0 +1,136 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/backward_workspace.h"
+#include "kernels/cuda/product.cuh"
+#include "kernels/cuda/sum_parts.h"
+#include "kernels/cuda/tiled_plan.h"
+#include "kernels/cuda/variant_parts.h"
+#include "model/parameters.h"
+
+// Backward as two products a layer, from the last layer down.
+//   [dW_l; db_l] [d_{l-1} + 1, d_l] = [h_{l-1} 1]^T dz_l    the column of ones gives the bias's row
+//   dz_{l-1} [n, d_{l-1}] = (dz_l W_l^T) * act_{l-1}'(z_{l-1})    the factor in the epilogue
+// The points are cut into parts that fill the device; each part's sums go to a workspace
+// [parts, (d_{l-1} + 1) d_l], and they are added up in order: no atomics, the same bits each time.
+// Which kernel multiplies is the rung's business: Products as in layerwise_forward.cuh, and
+//   static TiledPlan plan_deep(std::int64_t rows, std::int64_t columns, std::int64_t depth);
+
+namespace siamese::cuda {
+
+struct PlainSum {
+  __device__ float operator()(std::int64_t, std::int64_t, float sum) const { return sum; }
+};
+
+struct TimesDerivative {
+  Activation activation;
+  const float* activations;  // h_{l-1} [n, columns]
+  std::int64_t columns;
+
+  __device__ float operator()(std::int64_t row, std::int64_t column, float sum) const {
+    return sum * activation_derivative(activation, activations[row * columns + column]);
+  }
+};
+
+/// Tiles of both products of each layer, and what they work in.
+struct LayerwiseBackwardPlan {
+  struct LayerPlan {
+    TiledPlan weights;
+    TiledPlan previous;
+  };
+  std::vector<LayerPlan> layers;
+  BackwardWorkspace<float> workspace;
+  Buffer<float> parts;
+
+  LayerwiseBackwardPlan(const PairBackwardArgs<float>& args, std::vector<LayerPlan> plans)
+      : layers(std::move(plans)), workspace(args) {
+    std::int64_t largest = 0;
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+      const Layer& layer = args.network->layers()[l];
+      const std::int64_t parts_of_layer = layers[l].weights.parts;
+      if (parts_of_layer > 1) {
+        largest = std::max(largest, parts_of_layer * (layer.inputs + 1) * layer.outputs);
+      }
+    }
+    parts = Buffer<float>(Device::cuda, largest);
+  }
+};
+
+template <class Products>
+void launch_weight_gradient(const Layer& layer, std::int64_t points, const float* input,
+                            const float* dz, const TiledPlan& plan, float* parts, float* gradients,
+                            cudaStream_t stream) {
+  const std::int64_t rows = layer.inputs + 1;
+  float* const sums = view(layer, gradients).weights;  // b follows W
+  Operand extended = operand(input, layer.inputs, layer.inputs);
+  extended.row_of_ones = true;
+  Products::template launch<Lies::along_rows, Lies::along_rows>(
+      plan,
+      {.a = extended,
+       .b = operand(dz, layer.outputs, layer.outputs),
+       .rows = rows,
+       .columns = layer.outputs,
+       .depth = points,
+       .c = plan.parts > 1 ? parts : sums},
+      PlainSum{}, stream);
+  if (plan.parts > 1) launch_sum_parts(parts, plan.parts, rows * layer.outputs, sums, stream);
+}
+
+template <class Products>
+void launch_layerwise_backward(const PairBackwardArgs<float>& args,
+                               const LayerwiseBackwardPlan& plan, cudaStream_t stream) {
+  const std::vector<Layer>& layers = args.network->layers();
+  float* dz = plan.workspace.dz.data();
+  float* previous = plan.workspace.previous.data();
+  launch_last_dz(args, dz, stream);
+  const float* below = args.hidden + args.points * args.network->hidden_width();  // past h_{L-1}
+  for (std::size_t l = layers.size(); l-- > 0;) {
+    const Layer& layer = layers[l];
+    below -= args.points * layer.inputs;
+    const float* const input = l == 0 ? args.x : below;
+    launch_weight_gradient<Products>(layer, args.points, input, dz, plan.layers[l].weights,
+                                     plan.parts.data(), args.gradients, stream);
+    if (l == 0) continue;
+    Products::template launch<Lies::along_k, Lies::along_k>(
+        plan.layers[l].previous,
+        {.a = operand(dz, args.points, layer.outputs),
+         .b = operand(view(layer, args.parameters).weights, layer.inputs, layer.outputs),
+         .rows = args.points,
+         .columns = layer.inputs,
+         .depth = layer.outputs,
+         .c = previous},
+        TimesDerivative{layers[l - 1].activation, input, layer.inputs}, stream);
+    std::swap(dz, previous);
+  }
+}
+
+template <class Products>
+Variant<PairBackwardArgs<float>> layerwise_backward(std::string_view name, int rung,
+                                                    Precision precision) {
+  const auto prepare = [name, precision](const PairBackwardArgs<float>& args) {
+    std::vector<LayerwiseBackwardPlan::LayerPlan> plans;
+    for (const Layer& layer : args.network->layers()) {
+      plans.push_back({Products::plan_deep(layer.inputs + 1, layer.outputs, args.points),
+                       Products::plan(args.points, layer.inputs, layer.outputs)});
+    }
+    const auto plan = std::make_shared<const LayerwiseBackwardPlan>(args, std::move(plans));
+    return traced(args, name, precision, [args, plan](Stream stream) {
+      launch_layerwise_backward<Products>(args, *plan, cuda_stream(stream));
+    });
+  };
+  return {.name = std::string(name),
+          .device = Device::cuda,
+          .precision = precision,
+          .rung = rung,
+          .why_unsupported = serves_all<PairBackwardArgs<float>>,
+          .prepare = prepare};
+}
+
+}  // namespace siamese::cuda

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/product.cuh"
+#include "kernels/cuda/tiled_plan.h"
+#include "kernels/cuda/variant_parts.h"
+#include "model/parameters.h"
+
+// Forward as a product a layer, h_l [n, d_l] = act(h_{l-1} W_l + b_l), with bias and activation
+// applied to the sums while they are in registers. Which kernel multiplies is the rung's business:
+//   struct Products {
+//     static TiledPlan plan(std::int64_t rows, std::int64_t columns, std::int64_t depth);
+//     template <Lies a_lies, Lies b_lies, class Epilogue>
+//     static void launch(const TiledPlan&, const Product&, const Epilogue&, cudaStream_t);
+//   };
+
+namespace siamese::cuda {
+
+/// h = act(z + b).
+struct BiasActivation {
+  const float* bias;  // b [columns]
+  Activation activation;
+
+  __device__ float operator()(std::int64_t, std::int64_t column, float z) const {
+    return activate(activation, z + bias[column]);
+  }
+};
+
+template <class Products>
+void launch_layerwise_forward(const PairForwardArgs<float>& args,
+                              const std::vector<TiledPlan>& plans, cudaStream_t stream) {
+  const float* input = args.x;
+  float* hidden = args.hidden;
+  const std::vector<Layer>& layers = args.network->layers();
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const Layer& layer = layers[l];
+    float* const output = l + 1 == layers.size() ? args.embeddings : hidden;
+    const auto p = view(layer, args.parameters);
+    Products::template launch<Lies::along_k, Lies::along_rows>(
+        plans[l],
+        {.a = operand(input, args.points, layer.inputs),
+         .b = operand(p.weights, layer.outputs, layer.outputs),
+         .rows = args.points,
+         .columns = layer.outputs,
+         .depth = layer.inputs,
+         .c = output},
+        BiasActivation{p.bias, layer.activation}, stream);
+    input = output;
+    hidden += args.points * layer.outputs;
+  }
+}
+
+template <class Products>
+Variant<PairForwardArgs<float>> layerwise_forward(std::string_view name, int rung,
+                                                  Precision precision) {
+  const auto prepare = [name, precision](const PairForwardArgs<float>& args) {
+    std::vector<TiledPlan> plans;
+    for (const Layer& layer : args.network->layers()) {
+      plans.push_back(Products::plan(args.points, layer.outputs, layer.inputs));
+    }
+    return traced(args, name, precision, [args, plans](Stream stream) {
+      launch_layerwise_forward<Products>(args, plans, cuda_stream(stream));
+    });
+  };
+  return {.name = std::string(name),
+          .device = Device::cuda,
+          .precision = precision,
+          .rung = rung,
+          .why_unsupported = serves_all<PairForwardArgs<float>>,
+          .prepare = prepare};
+}
+
+}  // namespace siamese::cuda
