@@ -22,7 +22,6 @@
 namespace vgpu {
 namespace {
 
-using ptx::Operand;
 using ptx::Type;
 
 // ---- cp.async: 4, 8 or 16 bytes a lane ----

@@ -111,7 +111,7 @@ std::uint32_t FrameLayout::constant(std::uint64_t bits, std::uint32_t bytes) {
   }
   const std::uint32_t offset = add(bytes * kLanes, 64);
   for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
-    std::memcpy(frame_.data() + offset + lane * bytes, &bits, bytes);
+    std::memcpy(frame_.data() + offset + std::size_t{lane} * bytes, &bits, bytes);
   }
   constants_.emplace_back(key, offset);
   return offset;

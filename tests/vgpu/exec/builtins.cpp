@@ -122,9 +122,11 @@ std::string format_device(const std::string& format, Arguments& arguments) {
       case 'A':
         out += printed(spec + conversion, arguments.next<double>());
         break;
-      case 'p':
-        out += printed(spec + conversion, reinterpret_cast<void*>(arguments.next<std::uint64_t>()));
+      case 'p': {
+        const std::string text = fmt::format("{:#x}", arguments.next<std::uint64_t>());
+        out += printed(spec + 's', text.c_str());
         break;
+      }
       case 's': {
         const std::string text = arguments.string();
         out += printed(spec + conversion, text.c_str());

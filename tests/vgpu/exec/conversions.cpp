@@ -39,7 +39,7 @@ void run_integer(Warp& w, const Instruction& ins, LaneMask mask) {
 template <class To, class From>
 To saturate(From v) {
   using Wide = std::conditional_t<std::is_signed_v<From>, std::int64_t, std::uint64_t>;
-  const Wide value = v;
+  const Wide value = Wide{0} + v;
   if constexpr (std::is_signed_v<From>) {
     if (value < 0 && std::is_unsigned_v<To>) return 0;
     if (value < static_cast<std::int64_t>(std::numeric_limits<To>::min()) && std::is_signed_v<To>) {
