@@ -47,6 +47,7 @@ std::map<std::string, std::string> describe(const Session& session) {
                              gigas(level.bytes_per_second));
   }
   DeviceBackend& cuda = backend(Device::cuda);
+  const std::optional<std::string> cuda_reason = cuda.why_unavailable();
   return {
       {"schema", "1"},
       {"sweep", options.quick ? "quick" : "full"},
@@ -56,7 +57,7 @@ std::map<std::string, std::string> describe(const Session& session) {
       {"processor", backend(Device::cpu).description()},
       {"system", operating_system()},
       {"clock_governor", clock_governor()},
-      {"cuda_device", cuda.why_unavailable().value_or(cuda.description())},
+      {"cuda_device", cuda_reason ? *cuda_reason : cuda.description()},
       {"threads", fmt::format("{}", options.threads)},
       {"isa", std::string(name(chosen_isa()))},
       {"isa_of_ceilings", std::string(name(runnable_isas().back()))},

@@ -31,6 +31,25 @@ void advance(Warp& w) {
   ++unit_of(w).known[me][me];
 }
 
+// Takes what is published at the places that the warp's latest strong access read: all that it can
+// have seen was published before that access, which is over.
+void settle_reading(Warp& w) {
+  RaceUnit& unit = unit_of(w);
+  std::vector<std::uint64_t>& reading = unit.reading[number_of(w)];
+  if (reading.empty()) return;
+  RaceGrid& grid = *w.worker->launch->race;
+  const std::lock_guard lock(grid.objects_mutex);
+  for (const std::uint64_t offset : reading) {
+    const auto found = grid.objects.find(offset);
+    if (found == grid.objects.end()) continue;
+    for (const auto& [number, clock] : found->second) {
+      auto& known = unit.units[number];
+      known = std::max(known, clock);
+    }
+  }
+  reading.clear();
+}
+
 // One warp's view while it checks an access.
 struct View {
   RaceUnit& unit;
@@ -179,7 +198,11 @@ bool check_granule(const View& view, RaceGranule& g, const Place& p, const RaceA
 }  // namespace
 
 RaceUnit::RaceUnit(std::uint32_t n, std::size_t warps)
-    : number(n), known(warps, Clocks(warps, 0)), published(warps), fence_clock(warps, 0) {
+    : number(n),
+      known(warps, Clocks(warps, 0)),
+      published(warps),
+      fence_clock(warps, 0),
+      reading(warps) {
   for (std::size_t i = 0; i < warps; ++i) known[i][i] = 1;
 }
 
@@ -197,6 +220,7 @@ RaceGrid::~RaceGrid() { munmap(granules_, bytes_); }
 // ---- order ----
 
 void race_arrive(Warp& w, Barrier& barrier, bool acquires) {
+  settle_reading(w);
   join(barrier.clocks, unit_of(w).known[number_of(w)]);
   if (acquires) barrier.acquiring |= 1u << w.index;
   advance(w);
@@ -217,9 +241,13 @@ void race_cluster_barrier(Block& block) {
   }
 }
 
-void race_warp_sync(Warp& w) { advance(w); }
+void race_warp_sync(Warp& w) {
+  settle_reading(w);
+  advance(w);
+}
 
 void race_release(Warp& w, const void* object) {
+  settle_reading(w);
   RaceUnit& unit = unit_of(w);
   join(unit.objects[object], unit.known[number_of(w)]);
   advance(w);
@@ -233,6 +261,7 @@ void race_acquire(Warp& w, const void* object) {
 }
 
 void race_fence(Warp& w) {
+  settle_reading(w);
   RaceUnit& unit = unit_of(w);
   const std::uint16_t me = number_of(w);
   unit.published[me] = unit.known[me];
@@ -260,17 +289,9 @@ void order_through(Warp& w, const AccessDetail& d, const std::uint64_t* offsets,
       join(unit.objects[at], unit.published[me]);
     }
     if (!global) return;
+    if (d.kind != AccessKind::store) unit.reading[me].push_back(offsets[lane]);
     RaceGrid& grid = *w.worker->launch->race;
     const std::lock_guard lock(grid.objects_mutex);
-    if (d.kind != AccessKind::store) {
-      const auto found = grid.objects.find(offsets[lane]);
-      if (found != grid.objects.end()) {
-        for (const auto& [number, clock] : found->second) {
-          auto& known = unit.units[number];
-          known = std::max(known, clock);
-        }
-      }
-    }
     if (d.kind != AccessKind::load && unit.fence_clock[me] != 0) {
       auto& object = grid.objects[offsets[lane]];
       auto& own = object[unit.number];
@@ -313,6 +334,7 @@ void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, L
 
 void race_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uint64_t* offsets,
                  LaneMask mask) {
+  settle_reading(w);
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, owner.shared.data(), false);
   check_lanes(w, d, offsets, mask, owner.shared.data(), true,
               [&](std::uint64_t offset) -> RaceGranule& {
@@ -323,6 +345,7 @@ void race_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uint64
 void race_global(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask) {
   RaceGrid& grid = *w.worker->launch->race;
   const std::byte* region = w.worker->launch->memory->bytes();
+  settle_reading(w);
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, region, true);
   // Lanes are mostly near to one another and share the lock of their line.
   std::unique_lock<std::mutex> lock;

@@ -46,6 +46,9 @@ class RaceUnit {
   std::uint32_t clock = 1;                                 // of the unit
   std::vector<std::uint32_t> fence_clock;                  // by warp: the unit's at its last fence
   std::unordered_map<std::uint32_t, std::uint32_t> units;  // how far others are ordered before
+  // By warp: the global places that its latest strong access read. What it read there is only known
+  // to be published once the access is over, for units run at the same time; so it is taken then.
+  std::vector<std::vector<std::uint64_t>> reading;
 };
 
 // What all units of a launch share.
