@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include "tests/vgpu/exec/lanes.h"
@@ -54,7 +55,7 @@ Word load_word(const std::uint8_t* shadow) {
   return word;
 }
 template <class Word>
-constexpr Word kEachByte = static_cast<Word>(~Word{0} / 0xff);
+constexpr Word kEachByte = static_cast<Word>(std::numeric_limits<Word>::max() / 0xff);
 
 // Whether all of a stretch of shadow bytes have the bits of `needs`.
 bool stretch_holds(const std::uint8_t* shadow, std::uint64_t bytes, std::uint8_t needs) {
