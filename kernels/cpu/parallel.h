@@ -9,6 +9,8 @@
 // between teams. A build without OpenMP starts std::threads for the same code and the same
 // barriers: so do builds with ThreadSanitizer, for no OpenMP runtime at hand is built for it, and
 // it would take the runtime's barriers for none and report races that are not there.
+// ThreadSanitizer follows accesses of up to 16 bytes: run it with SIAMESE_ISA=sse2, or it is blind
+// to what the kernels do with wider vectors.
 #ifdef _OPENMP
 #include <omp.h>
 #else
