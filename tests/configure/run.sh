@@ -34,7 +34,7 @@ case ${1:-} in
   native)
     if command -v nvcc >/dev/null; then
       cmake -S "$root" -B "$tree" -G Ninja -DCMAKE_CUDA_ARCHITECTURES=native >"$tree/log" 2>&1 &&
-        { echo "configured with architecture 'native'"; exit 1; }
+        { cat "$tree/log"; echo "configured with architecture 'native'"; exit 1; }
       expect "CMAKE_CUDA_ARCHITECTURES is 'native'"
     else
       echo "skipped: no nvcc"
