@@ -19,6 +19,7 @@ enum class ReportKind {
   shared_race,
   warp_race,
   global_race,
+  missing_proxy_fence,
   divergent_barrier,
   deadlock,
   assertion,

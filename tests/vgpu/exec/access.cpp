@@ -497,12 +497,14 @@ void take_cache_hints(Builder& b) {
 }
 
 std::byte* resolve_range(Warp& w, LaneMask mask, AddressSpace space, std::uint64_t address,
-                         std::uint32_t bytes, AccessKind kind, std::uint32_t alignment) {
+                         std::uint32_t bytes, AccessKind kind, std::uint32_t alignment,
+                         bool async) {
   const auto lane = static_cast<std::uint32_t>(std::countr_zero(mask));
   std::uint64_t addresses[kLanes] = {};
   Lanes lanes;
   AccessDetail d;
   d.kind = kind;
+  d.async = async;
   // In pieces that the vector checks know; the last ones byte by byte.
   std::byte* start = nullptr;
   for (std::uint32_t at = 0; at < bytes;) {

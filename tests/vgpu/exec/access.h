@@ -31,6 +31,7 @@ struct AccessDetail : Detail {
   Resolve resolve = nullptr;
   AccessKind kind = AccessKind::load;
   Ordering ordering = Ordering::weak;
+  bool async = false;               // by the asynchronous proxy: bulk copies, wgmma
   std::uint32_t bytes = 0;          // a lane
   std::uint32_t alignment = 0;      // bytes, unless the instruction asks for less
   std::uint32_t address_bytes = 8;  // of a lane in the row of addresses
@@ -65,10 +66,10 @@ inline void resolve(Warp& w, const Instruction& ins, const AccessDetail& d, Lane
 }
 
 // One address for the whole warp (mma descriptors, bulk copies): a checked pointer to `bytes`
-// bytes, for the first lane of `mask`.
+// bytes, for the first lane of `mask`. `async`: by the asynchronous proxy.
 [[nodiscard]] std::byte* resolve_range(Warp& w, LaneMask mask, AddressSpace space,
                                        std::uint64_t address, std::uint32_t bytes, AccessKind kind,
-                                       std::uint32_t alignment);
+                                       std::uint32_t alignment, bool async = false);
 
 // The shadow of a byte that resolve() gave, in device memory or a shared memory of the cluster;
 // null for anything else.

@@ -219,8 +219,9 @@ void run_bulk(Warp& w, const Instruction& ins, LaneMask mask) {
     }
     if (size[lane] == 0) return;
     const std::byte* source =
-        resolve_range(w, one, d.from, from[lane], size[lane], AccessKind::load, 16);
-    std::byte* target = resolve_range(w, one, d.to, to[lane], size[lane], AccessKind::store, 16);
+        resolve_range(w, one, d.from, from[lane], size[lane], AccessKind::load, 16, true);
+    std::byte* target =
+        resolve_range(w, one, d.to, to[lane], size[lane], AccessKind::store, 16, true);
     PendingCopy copy = issue_copy(w, target, source, size[lane], size[lane], lane);
     if (!d.has_barrier) {
       w.bulk_copies.push_back(copy);

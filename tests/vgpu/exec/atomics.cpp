@@ -11,6 +11,7 @@
 #include "tests/vgpu/exec/families.h"
 #include "tests/vgpu/exec/half.h"
 #include "tests/vgpu/exec/lanes.h"
+#include "tests/vgpu/exec/race.h"
 
 namespace vgpu {
 namespace {
@@ -150,6 +151,7 @@ void run_atomic(Warp& w, const Instruction& ins, LaneMask mask) {
       if (!d.to.empty()) row<Word>(w, d.to[i])[lane] = static_cast<Word>(old);
     }
   });
+  if (w.worker->checks.race) race_strong_access_over(w);
 }
 
 void build_atomic(Builder& b) {

@@ -39,7 +39,7 @@ void complete_phase(Block& block) {
   if (block.worker->checks.race) race_cluster_barrier(block);
   for (Block* b : block.cluster) {
     Barrier& barrier = cluster_barrier(*b);
-    barrier.clocks.clear();
+    barrier.clocks = {};
     barrier.acquiring = 0;
     std::fill(barrier.arrived.begin(), barrier.arrived.end(), 0);
     for (const auto& w : b->warps) {

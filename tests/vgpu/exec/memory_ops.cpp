@@ -156,6 +156,7 @@ void run_memory(Warp& w, const Instruction& ins, LaneMask mask) {
   resolve(w, ins, d, mask, lanes);
   move_elements(w, d, lanes, mask);
   if (d.kind == AccessKind::store) ++w.worker->progress;
+  if (d.ordering != Ordering::weak && w.worker->checks.race) race_strong_access_over(w);
 }
 
 // A kernel's parameter at a place that is known: the same for all lanes, and inside.
@@ -270,12 +271,20 @@ void run_fence(Warp& w, const Instruction&, LaneMask) {
   if (w.worker->checks.race) race_fence(w);
 }
 
+// Between proxies alone: it orders no threads.
+void run_proxy_fence(Warp& w, const Instruction&, LaneMask) {
+  if (w.worker->checks.race) race_proxy_fence(w);
+}
+
 // A block runs on one host thread, and host threads see each other's stores in order, so a fence
-// of any scope or kind is at most this one.
+// of any scope is at most run_fence.
 void build_fence(Builder& b) {
+  b.out.handler = b.take("proxy") ? run_proxy_fence : run_fence;
+  if (b.out.handler == run_proxy_fence && b.take_any({"async", "async::generic"}) < 0) {
+    b.unsupported("this proxy");
+  }
   while (!b.take_next().empty()) {
   }
-  b.out.handler = run_fence;
 }
 
 }  // namespace

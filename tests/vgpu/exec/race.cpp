@@ -13,11 +13,13 @@
 namespace vgpu {
 namespace {
 
-using Clocks = RaceUnit::Clocks;
-
-void join(Clocks& into, const Clocks& from) {
+void join(std::vector<std::uint32_t>& into, const std::vector<std::uint32_t>& from) {
   if (into.size() < from.size()) into.resize(from.size(), 0);
   for (std::size_t i = 0; i < from.size(); ++i) into[i] = std::max(into[i], from[i]);
+}
+void join(RaceClocks& into, const RaceClocks& from) {
+  join(into.ordered, from.ordered);
+  join(into.proxied, from.proxied);
 }
 
 std::uint16_t number_of(const Warp& w) {
@@ -26,34 +28,20 @@ std::uint16_t number_of(const Warp& w) {
 
 RaceUnit& unit_of(const Warp& w) { return *w.block->race; }
 
-void advance(Warp& w) {
-  const std::uint16_t me = number_of(w);
-  ++unit_of(w).known[me][me];
-}
-
-// Takes what is published at the places that the warp's latest strong access read: all that it can
-// have seen was published before that access, which is over.
-void settle_reading(Warp& w) {
+// What is before a point that the warp has reached, and from which its clock goes on: all that it
+// knows and all that it has done.
+RaceClocks pass_point(Warp& w) {
   RaceUnit& unit = unit_of(w);
-  std::vector<std::uint64_t>& reading = unit.reading[number_of(w)];
-  if (reading.empty()) return;
-  RaceGrid& grid = *w.worker->launch->race;
-  const std::lock_guard lock(grid.objects_mutex);
-  for (const std::uint64_t offset : reading) {
-    const auto found = grid.objects.find(offset);
-    if (found == grid.objects.end()) continue;
-    for (const auto& [number, clock] : found->second) {
-      auto& known = unit.units[number];
-      known = std::max(known, clock);
-    }
-  }
-  reading.clear();
+  const std::uint16_t me = number_of(w);
+  RaceClocks clocks = unit.known[me];
+  clocks.ordered[me] = unit.now[me]++;
+  return clocks;
 }
 
 // One warp's view while it checks an access.
 struct View {
   RaceUnit& unit;
-  const Clocks& known;
+  const RaceClocks& known;
   std::uint16_t me;
 
   // Whether the access is ordered before what lane does now.
@@ -63,14 +51,19 @@ struct View {
       const auto found = unit.units.find(a.unit);
       return found != unit.units.end() && found->second >= a.unit_clock;
     }
-    if (a.warp == me) return a.lane == lane || a.clock < known[me];
-    return known[a.warp] >= a.clock;
+    if (a.warp == me && a.lane == lane) return true;
+    return known.ordered[a.warp] >= a.clock;
+  }
+  // Whether the asynchronous proxy sees it. Between units that is not followed.
+  [[nodiscard]] bool proxied(const RaceAccess& a) const {
+    return a.clock == 0 || a.async || a.unit != unit.number || known.proxied[a.warp] >= a.clock;
   }
 };
 
 struct Conflict {
   const RaceAccess* other = nullptr;
   bool other_stores = false;
+  bool other_proxy = false;  // it is ordered before, but in another proxy
 };
 
 // A place that is accessed, for messages.
@@ -95,9 +88,10 @@ void report_race(const Place& p, const Conflict& conflict) {
   const RaceUnit& unit = unit_of(p.w);
   const bool same_unit = other.unit == unit.number;
   const bool same_warp = same_unit && other.warp == number_of(p.w);
-  const ReportKind kind = same_warp  ? ReportKind::warp_race
-                          : p.shared ? ReportKind::shared_race
-                                     : ReportKind::global_race;
+  const ReportKind kind = conflict.other_proxy ? ReportKind::missing_proxy_fence
+                          : same_warp          ? ReportKind::warp_race
+                          : p.shared           ? ReportKind::shared_race
+                                               : ReportKind::global_race;
   const auto warps = static_cast<std::uint32_t>(p.w.block->warps.size());
   std::string who;
   if (!same_unit) {
@@ -117,9 +111,10 @@ void report_race(const Place& p, const Conflict& conflict) {
                                                      : "atomic operation";
   report(
       p.w, kind,
-      fmt::format("{} and a {} by {} at {} with nothing between them: {}; {}", mine,
+      fmt::format("{} and a {} by {} at {} with {} between them: {}; {}", mine,
                   conflict.other_stores ? "store" : "load", who, p.w.kernel().place(other.location),
-                  describe(p), describe_thread(p.w, p.lane)));
+                  conflict.other_proxy ? "no fence.proxy.async" : "nothing", describe(p),
+                  describe_thread(p.w, p.lane)));
 }
 
 // The first earlier access that the lane's races with.
@@ -127,7 +122,10 @@ Conflict find_conflict(const View& view, const RaceGranule& g, const AccessDetai
                        std::uint32_t lane) {
   const bool strong = d.ordering != Ordering::weak;
   if (!(strong && g.store.strong) && !view.ordered(g.store, lane)) return {&g.store, true};
-  if (d.kind == AccessKind::load) return {};
+  if (d.kind == AccessKind::load) {
+    if (d.async && !view.proxied(g.store)) return {&g.store, true, true};
+    return {};
+  }
   for (const RaceAccess& load : g.loads) {
     if (!view.ordered(load, lane)) return {&load, false};
   }
@@ -136,11 +134,12 @@ Conflict find_conflict(const View& view, const RaceGranule& g, const AccessDetai
 
 RaceAccess make_access(const View& view, const Warp& w, const AccessDetail& d) {
   RaceAccess a;
-  a.clock = view.known[view.me];
+  a.clock = view.unit.now[view.me];
   a.unit = view.unit.number;
   a.unit_clock = view.unit.clock;
   a.warp = view.me;
   a.strong = d.ordering != Ordering::weak;
+  a.async = d.async;
   a.location = w.frame->function->info[w.current_pc()].location;
   return a;
 }
@@ -156,17 +155,18 @@ bool known_load(const View& view, RaceGranule& g, const RaceAccess& mine) {
   return true;
 }
 
-void remember_load(RaceGranule& g, const RaceAccess& a) {
-  RaceAccess& latest = g.loads[0];
-  if (latest.clock != 0 && latest.unit == a.unit && latest.warp == a.warp) {
-    const bool same_moment = latest.clock == a.clock;
-    const bool several = same_moment && latest.lane != a.lane;
-    latest = a;
-    if (several) latest.lane = kSeveralLanes;
-    return;
+// The newest comes first. It takes the place of a load of its own warp, or of one that is ordered
+// before it, or else of the oldest.
+void remember_load(const View& view, RaceGranule& g, RaceAccess load) {
+  const std::uint8_t lane = load.lane;
+  for (const RaceAccess& other : g.loads) {
+    const bool same_warp = other.unit == load.unit && other.warp == load.warp;
+    if (same_warp && !view.ordered(other, lane)) load.lane = kSeveralLanes;
   }
-  g.loads[1] = latest;
-  latest = a;
+  auto& [latest, older] = g.loads;
+  const bool same_warp = latest.unit == load.unit && latest.warp == load.warp;
+  if (!same_warp && !view.ordered(latest, lane)) older = latest;
+  latest = load;
 }
 
 // Checks one granule for one lane and remembers the access. Returns whether a race was reported.
@@ -190,7 +190,7 @@ bool check_granule(const View& view, RaceGranule& g, const Place& p, const RaceA
     g.store = mine;
     g.loads = {};
   } else if (p.d.ordering == Ordering::weak) {
-    remember_load(g, mine);
+    remember_load(view, g, mine);
   }
   return conflict.other != nullptr;
 }
@@ -199,12 +199,11 @@ bool check_granule(const View& view, RaceGranule& g, const Place& p, const RaceA
 
 RaceUnit::RaceUnit(std::uint32_t n, std::size_t warps)
     : number(n),
-      known(warps, Clocks(warps, 0)),
+      now(warps, 1),
+      known(warps, {std::vector<std::uint32_t>(warps, 0), std::vector<std::uint32_t>(warps, 0)}),
       published(warps),
       fence_clock(warps, 0),
-      reading(warps) {
-  for (std::size_t i = 0; i < warps; ++i) known[i][i] = 1;
-}
+      reading(warps) {}
 
 RaceGrid::RaceGrid(std::uint64_t memory_bytes)
     : bytes_((memory_bytes / kRaceGranule + 1) * sizeof(RaceGranule)) {
@@ -220,10 +219,8 @@ RaceGrid::~RaceGrid() { munmap(granules_, bytes_); }
 // ---- order ----
 
 void race_arrive(Warp& w, Barrier& barrier, bool acquires) {
-  settle_reading(w);
-  join(barrier.clocks, unit_of(w).known[number_of(w)]);
+  join(barrier.clocks, pass_point(w));
   if (acquires) barrier.acquiring |= 1u << w.index;
-  advance(w);
 }
 
 void race_barrier(Block& block, const Barrier& barrier) {
@@ -234,39 +231,47 @@ void race_barrier(Block& block, const Barrier& barrier) {
 }
 
 void race_cluster_barrier(Block& block) {
-  Clocks all;
+  RaceClocks all;
   for (Block* b : block.cluster) join(all, b->barriers[kClusterBarrier].clocks);
   for (Block* b : block.cluster) {
     for (const auto& w : b->warps) join(block.race->known[number_of(*w)], all);
   }
 }
 
-void race_warp_sync(Warp& w) {
-  settle_reading(w);
-  advance(w);
-}
+void race_warp_sync(Warp& w) { join(unit_of(w).known[number_of(w)], pass_point(w)); }
 
-void race_release(Warp& w, const void* object) {
-  settle_reading(w);
-  RaceUnit& unit = unit_of(w);
-  join(unit.objects[object], unit.known[number_of(w)]);
-  advance(w);
-}
+void race_release(Warp& w, const void* object) { join(unit_of(w).objects[object], pass_point(w)); }
 
 void race_acquire(Warp& w, const void* object) {
   RaceUnit& unit = unit_of(w);
   const auto found = unit.objects.find(object);
   if (found != unit.objects.end()) join(unit.known[number_of(w)], found->second);
-  advance(w);
 }
 
 void race_fence(Warp& w) {
-  settle_reading(w);
   RaceUnit& unit = unit_of(w);
   const std::uint16_t me = number_of(w);
-  unit.published[me] = unit.known[me];
-  advance(w);
+  unit.published[me] = pass_point(w);
   unit.fence_clock[me] = unit.clock++;
+}
+
+void race_proxy_fence(Warp& w) { unit_of(w).known[number_of(w)].proxied = pass_point(w).ordered; }
+
+void race_strong_access_over(Warp& w) {
+  RaceUnit& unit = unit_of(w);
+  std::vector<std::uint64_t>& reading = unit.reading[number_of(w)];
+  if (reading.empty()) return;
+  RaceGrid& grid = *w.worker->launch->race;
+  const std::lock_guard lock(grid.objects_mutex);
+  for (const std::uint64_t offset : reading) {
+    const auto found = grid.objects.find(offset);
+    if (found == grid.objects.end()) continue;
+    for (const auto& [number, clock] : found->second) {
+      auto& known = unit.units[number];
+      known = std::max(known, clock);
+    }
+  }
+  reading.clear();
 }
 
 namespace {
@@ -285,7 +290,7 @@ void order_through(Warp& w, const AccessDetail& d, const std::uint64_t* offsets,
       const auto found = unit.objects.find(at);
       if (found != unit.objects.end()) join(unit.known[me], found->second);
     }
-    if (d.kind != AccessKind::load && !unit.published[me].empty()) {
+    if (d.kind != AccessKind::load && !unit.published[me].ordered.empty()) {
       join(unit.objects[at], unit.published[me]);
     }
     if (!global) return;
@@ -316,7 +321,7 @@ void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, L
                  const std::byte* region, bool shared, GranuleOf granule_of) {
   const std::uint16_t me = number_of(w);
   const View view{unit_of(w), unit_of(w).known[me], me};
-  const bool plain_load = d.kind == AccessKind::load && d.ordering == Ordering::weak;
+  const bool plain_load = d.kind == AccessKind::load && d.ordering == Ordering::weak && !d.async;
   RaceAccess mine = make_access(view, w, d);
   for_lanes(mask, [&](std::uint32_t lane) {
     mine.lane = static_cast<std::uint8_t>(lane);
@@ -334,7 +339,6 @@ void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, L
 
 void race_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uint64_t* offsets,
                  LaneMask mask) {
-  settle_reading(w);
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, owner.shared.data(), false);
   check_lanes(w, d, offsets, mask, owner.shared.data(), true,
               [&](std::uint64_t offset) -> RaceGranule& {
@@ -345,7 +349,6 @@ void race_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uint64
 void race_global(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask) {
   RaceGrid& grid = *w.worker->launch->race;
   const std::byte* region = w.worker->launch->memory->bytes();
-  settle_reading(w);
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, region, true);
   // Lanes are mostly near to one another and share the lock of their line.
   std::unique_lock<std::mutex> lock;

@@ -10,8 +10,9 @@
 // What the race check remembers.
 //
 // Accesses are ordered by vector clocks. Inside a unit, which is a block or a cluster, each warp
-// has a clock that advances when it synchronises in any way, and knows how far each other warp is
-// ordered before it. Between units, each unit has a clock that advances at fences.
+// has a clock that advances when it hands anything on, and knows how far each warp is ordered
+// before it; what it knows of itself holds between its lanes. Between units, each unit has a clock
+// that advances at fences.
 namespace vgpu {
 
 inline constexpr std::uint64_t kRaceGranule = 2;  // bytes: adjacent ones may be mixed up
@@ -22,33 +23,38 @@ struct RaceAccess {
   std::uint32_t unit_clock = 0;
   std::uint16_t warp = 0;  // in the unit
   std::uint8_t lane = 0;   // kSeveralLanes: more than one, of which any may be meant
-  bool strong = false;
+  bool strong : 1 = false;
+  bool async : 1 = false;  // by the asynchronous proxy
   std::int32_t location = -1;
 };
 inline constexpr std::uint8_t kSeveralLanes = 32;
 
-// The last store, and the last loads of two different warps since.
+// The last store, and the loads since of two different warps.
 struct RaceGranule {
   RaceAccess store;
   std::array<RaceAccess, 2> loads;
+};
+
+// By warp of a unit: the clock up to which its accesses are ordered before something, and the clock
+// up to which a proxy fence stands between, so that the asynchronous proxy sees its stores too.
+struct RaceClocks {
+  std::vector<std::uint32_t> ordered, proxied;
 };
 
 class RaceUnit {
  public:
   RaceUnit(std::uint32_t number, std::size_t warps);
 
-  using Clocks = std::vector<std::uint32_t>;
-  std::uint32_t number = 0;       // from 1
-  std::vector<Clocks> known;      // by warp: how far each other warp is ordered before it
-  std::vector<Clocks> published;  // by warp: what it knew at its last fence
-  std::unordered_map<const void*, Clocks> objects;  // what releases of an object published
+  std::uint32_t number = 0;                             // from 1
+  std::vector<std::uint32_t> now;                       // by warp: its clock, from 1
+  std::vector<RaceClocks> known;                        // by warp: what is before it
+  std::vector<RaceClocks> published;                    // by warp: what was before its last fence
+  std::unordered_map<const void*, RaceClocks> objects;  // what releases of an object published
 
   std::uint32_t clock = 1;                                 // of the unit
   std::vector<std::uint32_t> fence_clock;                  // by warp: the unit's at its last fence
   std::unordered_map<std::uint32_t, std::uint32_t> units;  // how far others are ordered before
-  // By warp: the global places that its latest strong access read. What it read there is only known
-  // to be published once the access is over, for units run at the same time; so it is taken then.
-  std::vector<std::vector<std::uint64_t>> reading;
+  std::vector<std::vector<std::uint64_t>> reading;  // by warp: places that a strong access reads
 };
 
 // What all units of a launch share.

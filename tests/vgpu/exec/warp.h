@@ -148,8 +148,8 @@ struct Barrier {
   std::vector<LaneMask> arrived;  // by warp
   std::uint32_t popcount = 0;     // of bar.red
   bool all = true, any = false;
-  std::vector<std::uint32_t> clocks;  // the race check's: what arrived warps have done
-  std::uint32_t acquiring = 0;        // warps that are ordered after it, a bit each
+  RaceClocks clocks;            // the race check's: what is before the arrivals
+  std::uint32_t acquiring = 0;  // warps that are ordered after it, a bit each
 };
 
 struct Block {

@@ -11,7 +11,6 @@
 #include "tests/vgpu/exec/builder.h"
 #include "tests/vgpu/exec/families.h"
 #include "tests/vgpu/exec/lanes.h"
-#include "tests/vgpu/exec/race.h"
 
 namespace vgpu {
 namespace {
@@ -31,9 +30,7 @@ bool gathered(Warp& w, LaneMask mask, std::uint32_t members_row) {
     report(w, ReportKind::divergent_barrier, message);
     throw Fault{FaultKind::illegal_instruction, message};
   });
-  if (!converged(w, mask, members)) return false;
-  if (w.worker->checks.race) race_warp_sync(w);
-  return true;
+  return converged(w, mask, members);
 }
 
 // ---- shfl ----

@@ -6,9 +6,8 @@
 // of D hold NaNs and the sums are kept here; the operands in shared memory must not change either,
 // which the wait checks.
 //
-// Not modelled: that generic stores to shared memory need fence.proxy.async before they are read,
-// and register hazards beyond the first wgmma.fence. Traffic of operands is not counted, as it does
-// not pass the load unit.
+// Not modelled: register hazards beyond the first wgmma.fence. Traffic of operands is not counted,
+// as it does not pass the load unit.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -115,9 +114,10 @@ struct Chunks {
   std::byte bytes[kLanes][kChunkBytes] = {};
 };
 
-// Checked like loads, but not counted as such.
+// Checked like loads of the asynchronous proxy, but not counted as such.
 void load_chunks(Warp& w, const Tile& t, Chunks& chunks) {
   AccessDetail access;
+  access.async = true;
   access.bytes = access.alignment = kChunkBytes;
   std::uint64_t addresses[kLanes] = {};
   const std::uint32_t count = chunk_addresses(t, addresses);

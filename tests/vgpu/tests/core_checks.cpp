@@ -1,4 +1,4 @@
-// What the memory, initialisation and race checks find, and what they must not find.
+// What the memory and initialisation checks find and what they must not find; counters.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -9,13 +9,6 @@
 
 namespace vgpu::testing {
 namespace {
-
-PtxDevice::Shape threads(std::uint32_t count, std::uint32_t blocks = 1) {
-  PtxDevice::Shape shape;
-  shape.block.x = count;
-  shape.grid.x = blocks;
-  return shape;
-}
 
 bool mentions(const Outcome& outcome, const char* text) {
   return outcome.message.find(text) != std::string::npos;
@@ -149,101 +142,7 @@ TEST(Checks, CopiesInFlightCountAsUnwritten) {
   }
 }
 
-// ---- races ----
-
-struct RaceCase {
-  const char* name;
-  const char* body;  // %a: address of this thread's word in shared memory, %b: of its neighbour's
-  std::uint32_t threads;
-  ReportKind kind;
-  bool races;
-};
-
-class SharedRace : public ::testing::TestWithParam<RaceCase> {};
-
-TEST_P(SharedRace, IsFoundOrNot) {
-  const RaceCase& c = GetParam();
-  for (std::uint64_t seed = 0; seed < 3; ++seed) {
-    PtxDevice device;
-    device.options.checks.init = false;
-    device.options.checks.race = true;
-    device.options.seed = seed;
-    const Outcome outcome = device.run_body(
-        std::string(
-            "  .shared .align 4 .b8 buffer[1024];\n  .reg .b32 %a, %b, %v, %n;\n  .reg .pred %q;\n"
-            "  mov.u32 %n, %ntid.x;\n  add.u32 %v, %thread, 32;\n  rem.u32 %v, %v, %n;\n"
-            "  mov.u32 %b, buffer;\n  mad.lo.u32 %a, %thread, 4, %b;\n"
-            "  mad.lo.u32 %b, %v, 4, %b;\n") +
-            c.body,
-        threads(c.threads), {});
-    ASSERT_TRUE(outcome.ok()) << outcome.message;
-    EXPECT_EQ(device.count(c.kind) > 0, c.races) << "seed " << seed;
-    if (!c.races) {
-      EXPECT_TRUE(device.messages().empty()) << device.messages().front();
-    }
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Checks, SharedRace,
-    ::testing::Values(
-        RaceCase{"StoreThenLoad", "st.shared.u32 [%a], %v; ld.shared.u32 %v, [%b];", 64,
-                 ReportKind::shared_race, true},
-        RaceCase{"BarrierBetween", "st.shared.u32 [%a], %v; bar.sync 0; ld.shared.u32 %v, [%b];",
-                 64, ReportKind::shared_race, false},
-        RaceCase{
-            "LoadThenStore",
-            "st.shared.u32 [%a], %v; bar.sync 0; ld.shared.u32 %v, [%b]; st.shared.u32 [%a], %v;",
-            64, ReportKind::shared_race, true},
-        RaceCase{"BarrierBeforeReuse",
-                 "st.shared.u32 [%a], %v; bar.sync 0; ld.shared.u32 %v, [%b]; bar.sync 0;"
-                 "st.shared.u32 [%a], %v;",
-                 64, ReportKind::shared_race, false},
-        RaceCase{"AllStoreTheSame", "st.shared.u32 [buffer], 1;", 64, ReportKind::shared_race,
-                 false},
-        RaceCase{"AllStoreTheirOwn", "st.shared.u32 [buffer], %thread;", 32, ReportKind::warp_race,
-                 true},
-        RaceCase{"Atomics", "atom.shared.add.u32 %v, [buffer], 1;", 128, ReportKind::shared_race,
-                 false},
-        RaceCase{"AtomicsThenLoad",
-                 "atom.shared.add.u32 %v, [buffer], 1; ld.shared.u32 %v, [buffer];", 128,
-                 ReportKind::shared_race, true},
-        RaceCase{"LanesWithoutSync",
-                 "st.shared.u32 [%a], %v; xor.b32 %b, %a, 4; ld.shared.u32 %v, [%b];", 32,
-                 ReportKind::warp_race, true},
-        RaceCase{
-            "LanesWithSync",
-            "st.shared.u32 [%a], %v; bar.warp.sync -1; xor.b32 %b, %a, 4; ld.shared.u32 %v, [%b];",
-            32, ReportKind::warp_race, false},
-        RaceCase{"OneWarpsBarrierIsNotAnothers",
-                 "st.shared.u32 [%a], %v; bar.warp.sync -1; ld.shared.u32 %v, [%b];", 64,
-                 ReportKind::shared_race, true},
-        RaceCase{"Bytes", "st.shared.u16 [%a], 1; st.shared.u16 [%a+2], 2;", 64,
-                 ReportKind::shared_race, false}),
-    [](const auto& info) { return std::string(info.param.name); });
-
-// The last block to finish sums what all have stored: right with a fence, a race without.
-TEST(Checks, GlobalRaceBetweenBlocks) {
-  for (const bool fence : {true, false}) {
-    PtxDevice device;
-    device.options.checks.init = false;
-    device.options.checks.race = true;
-    const Address data = device.upload(std::vector<std::uint32_t>(9, 0));
-    const Outcome outcome = device.run_body(
-        std::string("  .reg .b32 %b, %n, %v, %s, %i;\n  .reg .b64 %to;\n  .reg .pred %q;\n"
-                    "  setp.ne.u32 %q, %thread, 0;\n  @%q ret;\n  mov.u32 %b, %ctaid.x;\n"
-                    "  mad.wide.u32 %to, %b, 4, %p0;\n  add.u32 %v, %b, 1;\n  st.global.u32 "
-                    "[%to+4], %v;\n") +
-            (fence ? "  membar.gl;\n" : "") +
-            "  atom.global.add.u32 %n, [%p0], 1;\n  setp.ne.u32 %q, %n, 7;\n  @%q ret;\n"
-            "  mov.u32 %s, 0;\n  mov.u32 %i, 0;\nsum:\n  mad.wide.u32 %to, %i, 4, %p0;\n"
-            "  ld.global.u32 %v, [%to+4];\n  add.u32 %s, %s, %v;\n  add.u32 %i, %i, 1;\n"
-            "  setp.lt.u32 %q, %i, 8;\n  @%q bra sum;\n  setp.eq.u32 %q, %s, 36;\n  @!%q trap;\n",
-        threads(32, 8), {data});
-    ASSERT_TRUE(outcome.ok()) << outcome.message;
-    EXPECT_EQ(device.count(ReportKind::global_race) > 0, !fence);
-  }
-}
+// ---- reports ----
 
 TEST(Checks, LimitsAreByKind) {
   std::vector<std::string> printed;

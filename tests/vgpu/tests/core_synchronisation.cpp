@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/vgpu/tests/ptx_device.h"
@@ -10,39 +11,40 @@
 namespace vgpu::testing {
 namespace {
 
-PtxDevice::Shape threads(std::uint32_t count) {
-  PtxDevice::Shape shape;
-  shape.block.x = count;
-  return shape;
+// The statements have to succeed, without a race or any other report.
+void run_silently(PtxDevice& device, std::string_view body, const PtxDevice::Shape& shape,
+                  const std::vector<std::uint64_t>& parameters) {
+  device.options.checks.race = true;
+  const Outcome outcome = device.run_body(body, shape, parameters);
+  ASSERT_TRUE(outcome.ok()) << outcome.message;
+  ASSERT_TRUE(device.messages().empty()) << device.messages().front();
 }
 
 TEST(Synchronisation, BarrierOrdersSharedMemory) {
   for (std::uint64_t seed = 0; seed < 4; ++seed) {
     PtxDevice device;
     device.options.seed = seed;
-    device.options.checks.race = true;
     const Address out = device.allocate(128 * 4);
-    const Outcome outcome = device.run_body(
+    run_silently(
+        device,
         "  .shared .align 4 .b8 buffer[512];\n  .reg .b32 %a, %i, %x;\n  .reg .b64 %to;\n"
         "  mov.u32 %a, buffer;\n  mad.lo.u32 %i, %thread, 4, %a;\n  st.shared.u32 [%i], %thread;\n"
         "  bar.sync 0;\n  sub.u32 %i, 127, %thread;\n  mad.lo.u32 %i, %i, 4, %a;\n"
         "  ld.shared.u32 %x, [%i];\n  mad.wide.u32 %to, %thread, 4, %p0;\n  st.global.u32 [%to], "
         "%x;\n",
         threads(128), {out});
-    ASSERT_TRUE(outcome.ok()) << outcome.message;
     const auto x = device.download<std::uint32_t>(out, 128);
     for (std::uint32_t i = 0; i < 128; ++i) EXPECT_EQ(x[i], 127 - i);
-    EXPECT_TRUE(device.messages().empty()) << device.messages().front();
     EXPECT_EQ(device.counters.barriers, 4u);
   }
 }
 
 TEST(Synchronisation, ProducersArriveAndConsumersWait) {
   PtxDevice device;
-  device.options.checks.race = true;
   const Address out = device.allocate(32 * 4);
   // Warp 1 stores and arrives; warp 0 waits and loads. The barrier counts both warps.
-  const Outcome outcome = device.run_body(
+  run_silently(
+      device,
       "  .shared .align 4 .b8 buffer[128];\n  .reg .b32 %a, %x;\n  .reg .b64 %to;\n  .reg .pred "
       "%q;\n"
       "  mov.u32 %a, buffer;\n  mad.lo.u32 %a, %lane, 4, %a;\n  setp.lt.u32 %q, %thread, 32;\n"
@@ -50,15 +52,14 @@ TEST(Synchronisation, ProducersArriveAndConsumersWait) {
       "consumer:\n  bar.sync 3, 64;\n  ld.shared.u32 %x, [%a];\n"
       "  mad.wide.u32 %to, %lane, 4, %p0;\n  st.global.u32 [%to], %x;\n",
       threads(64), {out});
-  ASSERT_TRUE(outcome.ok()) << outcome.message;
   EXPECT_EQ(device.download<std::uint32_t>(out, 32)[5], 37u);
-  EXPECT_TRUE(device.messages().empty()) << device.messages().front();
 }
 
 TEST(Synchronisation, BarrierReduces) {
   PtxDevice device;
   const Address out = device.allocate(3 * 4);
-  const Outcome outcome = device.run_body(
+  run_silently(
+      device,
       "  .reg .b32 %n, %x, %y;\n  .reg .pred %q, %all, %any;\n"
       "  setp.lt.u32 %q, %thread, 70;\n  bar.red.popc.u32 %n, 0, %q;\n"
       "  bar.red.and.pred %all, 0, %q;\n  bar.red.or.pred %any, 0, %q;\n"
@@ -66,17 +67,14 @@ TEST(Synchronisation, BarrierReduces) {
       "  setp.ne.u32 %q, %thread, 95;\n  @%q ret;\n"
       "  st.global.u32 [%p0], %n;\n  st.global.u32 [%p0+4], %x;\n  st.global.u32 [%p0+8], %y;\n",
       threads(96), {out});
-  ASSERT_TRUE(outcome.ok()) << outcome.message;
   EXPECT_EQ(device.download<std::uint32_t>(out, 3), (std::vector<std::uint32_t>{70, 0, 1}));
 }
 
 TEST(Synchronisation, ExitedThreadsAreNotWaitedFor) {
   PtxDevice device;
-  const Outcome outcome = device.run_body(
-      "  .reg .pred %q;\n  setp.ge.u32 %q, %thread, 40;\n  @%q ret;\n  bar.sync 0;\n", threads(128),
-      {});
-  EXPECT_TRUE(outcome.ok()) << outcome.message;
-  EXPECT_TRUE(device.messages().empty());
+  run_silently(device,
+               "  .reg .pred %q;\n  setp.ge.u32 %q, %thread, 40;\n  @%q ret;\n  bar.sync 0;\n",
+               threads(128), {});
 }
 
 TEST(Synchronisation, LanesAtDifferentBarriersAreReported) {
@@ -103,14 +101,14 @@ TEST(Synchronisation, WarpSyncInBothBranches) {
   PtxDevice device;
   const Address out = device.allocate(32 * 4);
   // Each half synchronises by itself, with its own mask.
-  const Outcome outcome = device.run_body(
+  run_silently(
+      device,
       "  .reg .pred %q;\n  .reg .b32 %m, %x;\n  .reg .b64 %to;\n  setp.lt.u32 %q, %lane, 16;\n"
       "  selp.b32 %m, 0xffff, 0xffff0000, %q;\n  @%q bra low;\n"
       "  bar.warp.sync %m;\n  bra join;\nlow:\n  bar.warp.sync %m;\njoin:\n"
       "  redux.sync.add.u32 %x, %lane, %m;\n"
       "  mad.wide.u32 %to, %lane, 4, %p0;\n  st.global.u32 [%to], %x;\n",
       threads(32), {out});
-  ASSERT_TRUE(outcome.ok()) << outcome.message;
   const auto x = device.download<std::uint32_t>(out, 32);
   EXPECT_EQ(x[3], 120u);
   EXPECT_EQ(x[20], 376u);
@@ -118,12 +116,12 @@ TEST(Synchronisation, WarpSyncInBothBranches) {
 
 TEST(Synchronisation, ClusterBlocksReadOneAnothersMemory) {
   PtxDevice device;
-  device.options.checks.race = true;
   const Address out = device.allocate(4 * 4);
   PtxDevice::Shape shape = threads(32);
   shape.grid.x = 4;
   shape.cluster = {4, 1, 1};
-  const Outcome outcome = device.run_body(
+  run_silently(
+      device,
       "  .shared .align 4 .b8 own[4];\n  .reg .b32 %a, %rank, %next, %x, %v;\n  .reg .b64 %to;\n"
       "  .reg .pred %q;\n  mov.u32 %rank, %cluster_ctarank;\n  mov.u32 %a, own;\n"
       "  setp.eq.u32 %q, %thread, 0;\n  mad.lo.u32 %v, %rank, 10, 7;\n  @%q st.shared.u32 [%a], "
@@ -134,9 +132,7 @@ TEST(Synchronisation, ClusterBlocksReadOneAnothersMemory) {
       "  mad.wide.u32 %to, %rank, 4, %p0;\n  @%q st.global.u32 [%to], %x;\n"
       "  barrier.cluster.arrive.aligned;\n  barrier.cluster.wait.aligned;\n",
       shape, {out});
-  ASSERT_TRUE(outcome.ok()) << outcome.message;
   EXPECT_EQ(device.download<std::uint32_t>(out, 4), (std::vector<std::uint32_t>{17, 27, 37, 7}));
-  EXPECT_TRUE(device.messages().empty()) << device.messages().front();
 }
 
 TEST(Synchronisation, ReadingABlockThatHasExitedIsReported) {
@@ -159,9 +155,9 @@ TEST(Synchronisation, ReadingABlockThatHasExitedIsReported) {
 
 TEST(Synchronisation, MbarrierPhases) {
   PtxDevice device;
-  device.options.checks.race = true;
   const Address out = device.allocate(64 * 4);
-  const Outcome outcome = device.run_body(
+  run_silently(
+      device,
       "  .shared .align 8 .b8 barrier[8];\n  .shared .align 4 .b8 buffer[256];\n"
       "  .reg .b32 %b, %a, %o, %x;\n  .reg .b64 %state, %to;\n  .reg .pred %q;\n"
       "  mov.u32 %b, barrier;\n  setp.eq.u32 %q, %thread, 0;\n"
@@ -172,9 +168,7 @@ TEST(Synchronisation, MbarrierPhases) {
       "  xor.b32 %o, %thread, 63;\n  mad.lo.u32 %o, %o, 4, %a;\n  ld.shared.u32 %x, [%o];\n"
       "  mad.wide.u32 %to, %thread, 4, %p0;\n  st.global.u32 [%to], %x;\n",
       threads(64), {out});
-  ASSERT_TRUE(outcome.ok()) << outcome.message;
   EXPECT_EQ(device.download<std::uint32_t>(out, 64)[3], 60u);
-  EXPECT_TRUE(device.messages().empty()) << device.messages().front();
 }
 
 TEST(Synchronisation, AnMbarrierThatNeverCompletesIsADeadlock) {

@@ -9,6 +9,26 @@
 
 namespace vgpu::testing {
 
+#ifdef VGPU_NEEDS_AVX512
+namespace {
+
+// Skips every test of the core for AVX-512 on a CPU that cannot run it.
+class NeedsAvx512 : public ::testing::Environment {
+ public:
+  void SetUp() override {
+    if (__builtin_cpu_supports("avx512f") == 0 || __builtin_cpu_supports("avx512bw") == 0 ||
+        __builtin_cpu_supports("avx512cd") == 0 || __builtin_cpu_supports("avx512dq") == 0 ||
+        __builtin_cpu_supports("avx512vl") == 0) {
+      GTEST_SKIP() << "this CPU has no AVX-512";
+    }
+  }
+};
+const ::testing::Environment* const needs_avx512 =
+    ::testing::AddGlobalTestEnvironment(new NeedsAvx512);
+
+}  // namespace
+#endif
+
 PtxDevice::PtxDevice()
     : memory_(std::uint64_t{1} << 30),
       reports_(20, [this](std::string_view text) { messages_.emplace_back(text); }) {
@@ -71,6 +91,13 @@ std::string module_of(std::string_view body, std::size_t parameters) {
       "  .reg .b64 %p<{}>;\n  .reg .b32 %lane, %thread;\n{}"
       "  mov.u32 %lane, %laneid;\n  mov.u32 %thread, %tid.x;\n{}\n  ret;\n}}\n",
       declared, parameters + 1, loads, body);
+}
+
+PtxDevice::Shape threads(std::uint32_t count, std::uint32_t blocks) {
+  PtxDevice::Shape shape;
+  shape.block.x = count;
+  shape.grid.x = blocks;
+  return shape;
 }
 
 Outcome PtxDevice::run_body(std::string_view body, const Shape& shape,

@@ -63,6 +63,7 @@ class PtxDevice {
 };
 
 [[nodiscard]] std::string module_of(std::string_view body, std::size_t parameters);
+[[nodiscard]] PtxDevice::Shape threads(std::uint32_t count, std::uint32_t blocks = 1);
 
 // ---- scalar instructions ----
 
