@@ -49,16 +49,21 @@ require_cmake() {
     fail "cmake is version $version; expected 3.25 or newer"
 }
 
+# configure_tree PRESET: a fresh machine made ready, and build/PRESET configured.
+configure_tree() {
+  require_packages "${needed_packages[@]}"
+  require_cmake
+  cd "$root" || exit 1
+  say "configuring build/$1"
+  cmake --preset "$1" | { grep -E '^-- (CUDA|.*: (not )?installed)|[Ww]arning' || true; } ||
+    fail "configuring build/$1 failed; see above"
+}
+
 # build_tree PRESET [TARGET...]: configures build/PRESET and builds it, with progress.
 build_tree() {
   local preset=$1
   shift
-  require_packages "${needed_packages[@]}"
-  require_cmake
-  cd "$root" || exit 1
-  say "configuring build/$preset"
-  cmake --preset "$preset" | grep -E '^-- (CUDA|.*: (not )?installed)|[Ww]arning' || true
-  [ "${PIPESTATUS[0]}" -eq 0 ] || fail "configuring build/$preset failed; see above"
+  configure_tree "$preset"
   say "building build/$preset"
   cmake --build --preset "$preset" ${1:+--target "$@"} || fail "building build/$preset failed"
 }

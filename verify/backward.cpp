@@ -54,10 +54,9 @@ PairBackwardProblem::PairBackwardProblem(const ProblemSpec& spec_) : spec(spec_)
 
 double gradient_tolerance(const Network& network, std::int64_t points, std::size_t layer,
                           Precision precision) {
-  const double roundoff = unit_roundoff(precision);
-  double relative = ref::tolerance(roundoff, points).relative;
+  double relative = sum_tolerance(precision, points);
   for (std::size_t l = layer + 1; l < network.layers().size(); ++l) {
-    relative += ref::tolerance(roundoff, network.layers()[l].outputs).relative;
+    relative += sum_tolerance(precision, network.layers()[l].outputs);
   }
   return relative;
 }

@@ -18,7 +18,7 @@ PairForwardProblem::PairForwardProblem(const ProblemSpec& spec_) : spec(spec_) {
 double forward_tolerance(const Network& network, std::size_t layer, Precision precision) {
   double relative = 0.0;
   for (std::size_t l = 0; l <= layer; ++l) {
-    relative += ref::tolerance(unit_roundoff(precision), network.layers()[l].inputs).relative;
+    relative += sum_tolerance(precision, network.layers()[l].inputs);
   }
   return relative;
 }

@@ -66,8 +66,8 @@ std::int64_t loss_reduction_length(const ProblemSpec& spec, const PairTargets& g
 }
 
 double loss_value_tolerance(const ProblemSpec& spec, Precision precision) {
-  return ref::tolerance(unit_roundoff(precision), spec.network.embedding_width()).relative +
-         ref::tolerance(unit_roundoff(Precision::float64), spec.pairs).relative;
+  return sum_tolerance(precision, spec.network.embedding_width()) +
+         sum_tolerance(Precision::float64, spec.pairs);
 }
 
 template <>
@@ -116,9 +116,9 @@ std::vector<ref::Comparison> LossTrial<Args, T>::compare(Precision precision) co
       amplification * problem_.conditioning.value + loss_value_tolerance(problem_.spec, precision),
       {}};
   const std::vector<T> gradient = gradient_.copy_out();
-  ref::Tolerance gradient_tolerance =
-      ref::tolerance(roundoff, loss_reduction_length(problem_.spec, problem_.given));
-  gradient_tolerance.relative += amplification * problem_.conditioning.gradient;
+  ref::Tolerance gradient_tolerance{
+      sum_tolerance(precision, loss_reduction_length(problem_.spec, problem_.given)) +
+      amplification * problem_.conditioning.gradient};
   const std::span<const double> slack = elements(problem_.slack);
   gradient_tolerance.slack.assign(slack.begin(), slack.end());
   return {ref::compare<double>("loss", value, std::span(&problem_.want.value, 1), value_tolerance),

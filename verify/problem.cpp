@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "cpu_ref/compare.h"
 #include "cpu_ref/forward.h"
 #include "cpu_ref/loss.h"
 #include "model/error.h"
@@ -124,6 +126,14 @@ double unit_roundoff(Precision precision) {
       return 0x1p-9;
   }
   throw UsageError("unknown precision");
+}
+
+double sum_tolerance(Precision precision, std::int64_t length) {
+  constexpr std::int64_t own_roundings = 8;
+  const double products = unit_roundoff(precision);
+  const double storage = std::min(products, unit_roundoff(Precision::float32));
+  return std::hypot(ref::tolerance(products, length).relative,
+                    ref::tolerance(storage, own_roundings).relative);
 }
 
 std::vector<float> draw_uniform(std::int64_t count, double low, double high, std::uint64_t seed) {

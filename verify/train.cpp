@@ -139,9 +139,8 @@ std::vector<ref::Comparison> Trial<TrainStepArgs<T>>::compare(Precision precisio
 
   // The conditioning is measured at float32's errors and scales with them.
   const double amplification = roundoff / unit_roundoff(Precision::float32);
-  const double extra =
-      2.0 * problem_.conditioning.gradient * amplification +
-      ref::tolerance(roundoff, loss_reduction_length(spec, problem_.given)).relative;
+  const double extra = 2.0 * problem_.conditioning.gradient * amplification +
+                       sum_tolerance(precision, loss_reduction_length(spec, problem_.given));
   const double relative = extra + gradient_tolerance(spec.network, spec.points, 0, precision);
 
   const std::vector<double> loss = loss_value_.copy_out();
@@ -232,8 +231,7 @@ std::vector<ref::Comparison> Trial<FitArgs<T>>::compare(Precision precision) con
   const double per_step =
       2.0 * problem_.begin.conditioning.gradient * amplification +
       gradient_tolerance(spec.network, spec.points, 0, precision) +
-      ref::tolerance(unit_roundoff(precision), loss_reduction_length(spec, problem_.begin.given))
-          .relative;
+      sum_tolerance(precision, loss_reduction_length(spec, problem_.begin.given));
   // Pairs and units whose kinks the training crosses a step earlier or later count as errors of
   // their share in a step.
   const double crossings = 1e-3;

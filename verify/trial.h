@@ -59,8 +59,7 @@ std::span<const T> elements(const ref::RowMatrix<T>& matrix) {
 
 template <class T>
 Buffer<T> upload(Device device, const ref::RowMatrix<double>& matrix) {
-  const ref::RowMatrix<T> values = matrix.template cast<T>();
-  return Buffer<T>(device, elements(values));
+  return Buffer<T>(device, elements(ref::RowMatrix<T>(matrix.template cast<T>())));
 }
 
 template <class T>
