@@ -19,7 +19,7 @@ constexpr const char* footer =
     "Google Benchmark's flags work as well, among them\n"
     "  --benchmark_filter=REGEX        rows to run; -REGEX: all others\n"
     "  --benchmark_list_tests          list the rows and stop\n"
-    "  --benchmark_repetitions=N       default 5, quick 3\n"
+    "  --benchmark_repetitions=N       default 5\n"
     "  --benchmark_min_time=SECONDS    timed per repetition, default 0.1, quick 0.03\n"
     "  --benchmark_format=console|json what standard output gets\n"
     "  --benchmark_out=FILE            a file as well, --benchmark_out_format=json|console\n"
@@ -114,10 +114,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
     throw UsageError(fmt::format("{}; see --help", error.what()));
   }
 
-  if (options.quick) {
-    options.repetitions = 3;
-    options.goal_seconds = 0.03;
-  }
+  if (options.quick) options.goal_seconds = 0.03;
   for (const std::string& argument : app.remaining()) {
     if (!argument.starts_with("--benchmark_") && !argument.starts_with("--v=")) {
       throw UsageError(fmt::format("{}: unknown argument; see --help", argument));

@@ -22,7 +22,7 @@ struct Options {
   // What the program must know of Google Benchmark's own flags.
   std::string filter = ".";  ///< --benchmark_filter, matched against the names as results show them
   bool list = false;         ///< --benchmark_list_tests
-  int repetitions = 5;       ///< --benchmark_repetitions; 3 in the quick sweep
+  int repetitions = 5;       ///< --benchmark_repetitions
   double goal_seconds = 0.1;  ///< --benchmark_min_time, per repetition; 0.03 in the quick sweep
   bool json_display = false;  ///< --benchmark_format=json
   bool has_file = false;      ///< --benchmark_out is given

@@ -130,14 +130,25 @@ def _row(name):
                precision=parts["precision"], form=parts["form"] or "", **number)
 
 
-def load(path):
-    """Reads a results file of siamese_bench. Raises BadResults."""
+def read_document(path):
+    """The JSON of Google Benchmark, strictly. Raises BadResults."""
     try:
         with open(path, encoding="utf-8") as file:
             document = json.load(file, parse_constant=_refuse_constant)
-        if not isinstance(document, dict) or not {"context", "benchmarks"} <= document.keys():
-            raise ValueError("no results of siamese_bench; expected 'context' and 'benchmarks'")
-        rows = {}
+    except OSError as error:
+        raise BadResults(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadResults(f"{path}: {error}") from error
+    if not isinstance(document, dict) or not {"context", "benchmarks"} <= document.keys():
+        raise BadResults(f"{path}: no results of a benchmark; expected 'context' and 'benchmarks'")
+    return document
+
+
+def load(path):
+    """Reads a results file of siamese_bench. Raises BadResults."""
+    document = read_document(path)
+    rows = {}
+    try:
         for run in document["benchmarks"]:
             if run.get("run_type") != "iteration":
                 continue
@@ -152,8 +163,6 @@ def load(path):
                 if key in run:
                     row.counters.setdefault(key, []).append(run[key])
         return Results(str(path), document["context"], list(rows.values()))
-    except OSError as error:
-        raise BadResults(f"{path}: {error.strerror}") from error
     except KeyError as error:
         raise BadResults(f"{path}: a row has no {error}") from error
     except ValueError as error:

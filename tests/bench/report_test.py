@@ -1,4 +1,4 @@
-"""bench/report.py on results made up here, whose tables can be computed by hand."""
+"""bench/report on results made up here, whose tables can be computed by hand."""
 
 import csv
 import io
@@ -52,7 +52,7 @@ class Report(unittest.TestCase):
         return results.load(self.file)
 
     def report(self, *words):
-        return subprocess.run([BENCH / "report.py", *words], capture_output=True, text=True,
+        return subprocess.run([BENCH / "report", *words], capture_output=True, text=True,
                               check=False)
 
     def test_repetitions_become_a_median_and_a_spread(self):
