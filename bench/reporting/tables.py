@@ -91,8 +91,8 @@ def markdown(table):
     return f"## {table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def report_text(results):
-    """The whole report as Markdown."""
+def report_text(results, more=()):
+    """The whole report as Markdown; `more`: further tables, after those of the ops."""
     parts = ["# Benchmark results\n"]
     if results.partial:
         parts.append(f"**Partial: the run was interrupted after {len(results.rows)} of"
@@ -100,7 +100,9 @@ def report_text(results):
     if results.context.get("build_type") not in (None, "Release"):
         parts.append("**Not a Release build: these numbers are worth nothing.**\n")
     parts += [markdown(table) for table in op_tables(results)]
-    parts += [LEGEND, markdown(machine_table(results))]
+    parts.append(LEGEND)
+    parts += [markdown(table) + "\n" + table.note for table in more]
+    parts += [markdown(machine_table(results))]
     return "\n".join(parts)
 
 

@@ -1,0 +1,76 @@
+"""A training step by JAX on the CPU, all of it under jit. Words: `twice`, `once` and `unique` as for
+PyTorch."""
+
+from serve import serve
+
+
+def make(problem, words):
+    import jax
+    import jax.numpy as jnp
+
+    activation = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh,
+                  "linear": lambda z: z}
+    functions = [activation[name] for name in problem.activations]
+    x = jnp.asarray(problem.x)
+
+    def m1(parameters, h):
+        for (weights, bias), function in zip(parameters, functions):
+            h = function(h @ weights + bias)
+        return h
+
+    def norm(difference):
+        square = jnp.sum(difference * difference, axis=-1)
+        apart = square > 0  # the root's derivative at 0 is infinite: 0, as everywhere here
+        return jnp.where(apart, jnp.sqrt(jnp.where(apart, square, 1.0)), 0.0)
+
+    if problem.form == "all":
+        coordinates = jnp.asarray(problem.coordinates)
+
+        def loss(parameters):
+            e = m1(parameters, x)
+            error = jnp.abs(norm(e[:, None] - e[None]) - norm(coordinates[:, None] - coordinates[None]))
+            return jnp.sum(error) / (2.0 * problem.pairs)
+    else:
+        first, second = jnp.asarray(problem.first), jnp.asarray(problem.second)
+        targets = jnp.asarray(problem.targets)
+        a, b = x[first], x[second]
+        both = jnp.concatenate([a, b])
+
+        def loss(parameters):
+            if "twice" in words:
+                left, right = m1(parameters, a), m1(parameters, b)
+            elif "once" in words:
+                left, right = jnp.split(m1(parameters, both), 2)
+            else:
+                e = m1(parameters, x)
+                left, right = e[first], e[second]
+            return jnp.mean(jnp.abs(norm(left - right) - targets))
+
+    parameters = [tuple(jnp.asarray(part) for part in layer) for layer in problem.parameters]
+    value, gradients = jax.jit(jax.value_and_grad(loss))(parameters)
+    problem.check(value, gradients)
+
+    def update(state):
+        parameters, m, v, t = state
+        gradients = jax.grad(loss)(parameters)
+        t = t + 1
+        m = jax.tree.map(lambda m, g: problem.beta1 * m + (1 - problem.beta1) * g, m, gradients)
+        v = jax.tree.map(lambda v, g: problem.beta2 * v + (1 - problem.beta2) * g * g, v, gradients)
+        rate = (problem.learning_rate * jnp.sqrt(1 - problem.beta2 ** t) / (1 - problem.beta1 ** t))
+        parameters = jax.tree.map(lambda w, m, v: w - rate * m / (jnp.sqrt(v) + problem.epsilon),
+                                  parameters, m, v)
+        return parameters, m, v, t
+
+    update = jax.jit(update, donate_argnums=0)
+    zeros = jax.tree.map(jnp.zeros_like, parameters)
+    state = (parameters, zeros, jax.tree.map(jnp.zeros_like, parameters), jnp.float32(0))
+
+    def step():
+        nonlocal state
+        state = update(state)
+        jax.block_until_ready(state)
+
+    return step
+
+
+serve(make)

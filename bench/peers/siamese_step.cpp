@@ -1,0 +1,243 @@
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "bench/timing.h"
+#include "bench/work.h"
+#include "kernels/ops.h"
+#include "kernels/variant.h"
+#include "model/error.h"
+#include "model/file.h"
+#include "model/matrix.h"
+#include "model/npy.h"
+#include "verify/train.h"
+
+// One training step, or a whole training, beside those of other libraries: `export` writes the
+// problem and the reference's loss and gradients as files that they read, `serve` runs one of this
+// project's variants on it, verified, and times it whenever it is told to, so that everyone can be
+// measured in turn.
+
+namespace siamese::bench {
+namespace {
+
+using verify::ProblemSpec;
+using verify::Trial;
+
+// The experiment that the project started from: 100 epochs in batches of 128.
+constexpr std::int64_t epochs = 100;
+constexpr std::int64_t batch = 128;
+
+struct Command {
+  std::string form = "dense";
+  std::int64_t points = 0;
+  std::int64_t pairs = 0;
+  std::string network = seed_network().name();
+  std::string loss = name(Loss{});
+  std::string op = "train_step";
+  std::string variant = "tiled";
+  std::string device = "cpu";
+  std::string precision = "float32";
+  std::string folder;
+  int threads = omp_get_max_threads();
+};
+
+ProblemSpec problem_spec(const Command& command) {
+  ProblemSpec spec;
+  if (command.form == name(PairForm::dense)) {
+    spec = ProblemSpec::dense(command.pairs);
+  } else if (command.form == name(PairForm::indexed)) {
+    spec = ProblemSpec::indexed(command.points, command.pairs);
+  } else {
+    spec = ProblemSpec::all_pairs(command.points);
+  }
+  spec.network = Network::parse(command.network);
+  spec.loss = parse_loss(command.loss);
+  return spec;
+}
+
+template <class T>
+Matrix<double> column(const std::vector<T>& values) {
+  Matrix<double> matrix(static_cast<std::int64_t>(values.size()), 1);
+  matrix.elements.assign(values.begin(), values.end());
+  return matrix;
+}
+
+Matrix<double> plain(const ref::RowMatrix<double>& from) {
+  Matrix<double> matrix(from.rows(), from.cols());
+  matrix.elements.assign(from.data(), from.data() + from.size());
+  return matrix;
+}
+
+void export_problem(const Command& command) {
+  const ProblemSpec spec = problem_spec(command);
+  const verify::TrainStepProblem problem(spec);
+  const std::filesystem::path folder = command.folder;
+  std::filesystem::create_directories(folder);
+  const auto write = [&](const char* file, const Matrix<double>& matrix) {
+    write_file(folder / file, format_npy(matrix));
+  };
+  write("x.npy", plain(problem.x));
+  write("parameters.npy", column(problem.parameters));
+  if (spec.form == PairForm::all) {
+    write("coordinates.npy", plain(problem.given.coordinates));
+  } else {
+    write("first.npy", column(problem.given.list.first));
+    write("second.npy", column(problem.given.list.second));
+    write("targets.npy", column(problem.given.targets));
+  }
+  // The problem's first moments begin at 0, and so hold the gradients after its step.
+  std::vector<double> gradients = problem.want_state.m;
+  for (double& g : gradients) g /= 1.0 - spec.adam.beta1;
+  write("gradients.npy", column(gradients));
+
+  nlohmann::ordered_json layers = nlohmann::ordered_json::array();
+  for (const Layer& layer : spec.network.layers()) {
+    layers.push_back({{"inputs", layer.inputs},
+                      {"outputs", layer.outputs},
+                      {"activation", name(layer.activation)}});
+  }
+  const Work step = work(verify::shape_args<TrainStepArgs<float>>(spec));
+  const nlohmann::ordered_json description{
+      {"form", name(spec.form)},
+      {"points", spec.points},
+      {"pairs", spec.pairs},
+      {"layers", layers},
+      {"distance", name(spec.loss.distance)},
+      {"criterion", name(spec.loss.criterion)},
+      {"learning_rate", spec.adam.learning_rate},
+      {"beta1", spec.adam.beta1},
+      {"beta2", spec.adam.beta2},
+      {"epsilon", spec.adam.epsilon},
+      {"epochs", epochs},
+      {"batch", batch},
+      {"loss", problem.want_loss},
+      {"operations", step.operations},
+      {"bytes", step.bytes},
+  };
+  write_file(folder / "problem.json", description.dump(2) + "\n");
+}
+
+template <class Args>
+const Variant<Args>& find_variant(const Command& command, const Args& shape) {
+  std::string names;
+  for (const Variant<Args>& variant : variants<Args>()) {
+    const std::string full =
+        fmt::format("{}/{}/{}", name(variant.device), variant.name, name(variant.precision));
+    if (full == fmt::format("{}/{}/{}", command.device, command.variant, command.precision)) {
+      if (const auto reason = variant.why_unsupported(shape)) throw Failure(*reason);
+      if (const auto reason = backend(variant.device).why_unavailable()) throw Failure(*reason);
+      return variant;
+    }
+    names += (names.empty() ? "" : ", ") + full;
+  }
+  throw UsageError(fmt::format("{}/{}/{} of {}; expected one of: {}", command.device,
+                               command.variant, command.precision, command.op, names));
+}
+
+template <class Args>
+void verify_once(const Variant<Args>& variant, Trial<Args>& trial) {
+  for (const ref::Comparison& comparison : verify::run_and_compare(variant, trial)) {
+    if (!comparison.ok) throw Failure(comparison.describe());
+  }
+}
+
+// For each number N that comes in, N launches and a line with the seconds that each took.
+void serve(Device device, const Launch& launch) {
+  const auto stopwatch = make_stopwatch(device);
+  fmt::print("{{\"ready\": true}}\n");
+  std::fflush(stdout);
+  std::int64_t launches = 0;
+  while (std::cin >> launches) {
+    double seconds = 0.0;
+    for (std::int64_t i = 0; i < launches; ++i) seconds += stopwatch->seconds(launch);
+    fmt::print("{{\"seconds\": {:.9g}}}\n",
+               seconds / static_cast<double>(std::max<std::int64_t>(launches, 1)));
+    std::fflush(stdout);
+  }
+}
+
+void serve_step(const Command& command) {
+  using Args = TrainStepArgs<float>;
+  const verify::TrainStepProblem problem(problem_spec(command));
+  const Variant<Args>& variant = find_variant(command, verify::shape_args<Args>(problem.spec));
+  Trial<Args> trial(problem, variant.device);
+  verify_once(variant, trial);
+  trial.reset();
+  serve(variant.device, variant.prepare(trial.args()));
+}
+
+void serve_training(const Command& command) {
+  using Args = FitArgs<float>;
+  const verify::FitProblem problem(problem_spec(command));
+  const Variant<Args>& variant =
+      find_variant(command, verify::shape_args<Args>(problem.begin.spec));
+  Trial<Args> trial(problem, variant.device);
+  verify_once(variant, trial);
+  trial.reset();
+  const Buffer<double> losses(variant.device, epochs);
+  Args args = trial.args();
+  args.epochs = epochs;
+  args.batch = batch;
+  args.training.loss_value = losses.data();
+  serve(variant.device, variant.prepare(args));
+}
+
+int run(int argc, char** argv) {
+  Command command;
+  CLI::App app("A training step for comparison with other libraries.", "siamese_step");
+  app.require_subcommand(1);
+  CLI::App* const exporter = app.add_subcommand("export", "writes the problem as files");
+  CLI::App* const server = app.add_subcommand("serve", "runs a variant as often as it reads");
+  for (CLI::App* const part : {exporter, server}) {
+    part->add_option("--form", command.form)->check(CLI::IsMember({"dense", "indexed", "all"}));
+    part->add_option("--points", command.points)->check(CLI::Range(0, 10000000));
+    part->add_option("--pairs", command.pairs)->check(CLI::Range(0, 10000000));
+    part->add_option("--network", command.network);
+    part->add_option("--loss", command.loss);
+  }
+  exporter->add_option("folder", command.folder)->required();
+  server->add_option("--op", command.op)->check(CLI::IsMember({"train_step", "fit"}));
+  server->add_option("--variant", command.variant);
+  server->add_option("--device", command.device);
+  server->add_option("--precision", command.precision);
+  server->add_option("--threads", command.threads)->check(CLI::Range(1, 4096));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << app.help();
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(fmt::format("{}; see --help", error.what()));
+  }
+  omp_set_num_threads(command.threads);
+  if (*exporter) {
+    export_problem(command);
+  } else if (command.op == "fit") {
+    serve_training(command);
+  } else {
+    serve_step(command);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace siamese::bench
+
+int main(int argc, char** argv) {
+  try {
+    return siamese::bench::run(argc, argv);
+  } catch (const siamese::UsageError& error) {
+    fmt::print(stderr, "siamese_step: {}\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "siamese_step: {}\n", error.what());
+    return 1;
+  }
+}
