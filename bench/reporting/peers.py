@@ -29,7 +29,8 @@ class Case:
     @property
     def title(self):
         what = "training, 100 epochs" if self.op == "fit" else self.form
-        return f"{what}: {self.points:,} points / {self.pairs:,} pairs, {self.threads} threads"
+        return (f"{what}: {self.points:,} points / {self.pairs:,} pairs, {self.threads} "
+                f"thread{'' if self.threads == 1 else 's'}")
 
     def of_library(self, library):
         """(default, best, name of the best): seconds, None where there is none. A library's default

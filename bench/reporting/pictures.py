@@ -55,20 +55,11 @@ def _count_text(value, _=None):
     return f"{value:g}"
 
 
-def _subtitle(results):
-    context = results.context
-    threads = context.get("threads", "?")
-    return (f"{context.get('processor', 'unknown machine').split(', ')[0]}, {threads} "
-            f"thread{'' if threads == '1' else 's'}, {context.get('isa', '?')}; network "
-            f"{context.get('network', '?')}, loss {context.get('loss', '?')}; "
-            f"commit {context.get('commit', '?')}")
-
-
 def _finish(figure, title, results, top_inches=0.75):
     """Title and origin above the axes, which keep `top_inches` free for them."""
     height = figure.get_size_inches()[1]
     figure.text(0.012, 1 - 0.12 / height, title, fontsize=13, fontweight="bold", va="top")
-    figure.text(0.012, 1 - 0.42 / height, _subtitle(results), fontsize=8, color="#555555", va="top")
+    figure.text(0.012, 1 - 0.42 / height, results.origin, fontsize=8, color="#555555", va="top")
     return 1 - top_inches / height
 
 
@@ -222,7 +213,41 @@ def roofline_picture(results):
     return figure
 
 
-def all_pictures(results):
+def peers_picture(results, cases):
+    """Each library's time over ours, default and best, a line per piece of work."""
+    from reporting import peers
+
+    cases = [case for case in cases if peers.OURS in case.seconds]
+    if not cases:
+        return None
+    figure, axis = plt.subplots(figsize=(10.5, 1.6 + 0.34 * len(cases)))
+    for index, (library, heading) in enumerate(peers.LIBRARIES.items()):
+        colour = COLOURS[index]
+        for place, case in enumerate(cases):
+            default, best, _ = case.of_library(library)
+            shift = place + 0.16 * (index - (len(peers.LIBRARIES) - 1) / 2)
+            ratios = [seconds / case.seconds[peers.OURS] for seconds in (default, best) if seconds]
+            axis.plot(ratios, [shift] * len(ratios), color=colour, linewidth=1)
+            if default:
+                axis.scatter(ratios[0], shift, s=26, facecolors="white", edgecolors=colour, zorder=3)
+            if best:
+                axis.scatter(ratios[-1], shift, s=26, color=colour, zorder=3)
+        axis.scatter([], [], s=26, color=colour, label=heading)
+    axis.axvline(1.0, color="#222222", linewidth=1.2)
+    axis.set(xscale="log", xlabel="time over ours (open: as one writes it first; filled: best found)")
+    axis.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_yticks(range(len(cases)), [case.title for case in cases], fontsize=8)
+    axis.set_ylim(len(cases) - 0.5, -0.5)
+    top = _finish(figure, "Other libraries on the same training step", results)
+    figure.tight_layout(rect=(0, 0, 1 - 1.1 / 10.5, top))
+    handles, _ = axis.get_legend_handles_labels()
+    _legend(figure, handles)
+    return figure
+
+
+def all_pictures(results, peer_cases=()):
     """[(name without ending, figure)]; the caller saves and closes each."""
     with plt.rc_context(STYLE):
         for op in results.ops:
@@ -231,7 +256,8 @@ def all_pictures(results):
                 if figure is not None:
                     yield f"{kind}_{op}", figure
                     plt.close(figure)
-        figure = roofline_picture(results)
-        if figure is not None:
-            yield "roofline", figure
-            plt.close(figure)
+        for name, figure in (("peers", peers_picture(results, peer_cases)),
+                             ("roofline", roofline_picture(results))):
+            if figure is not None:
+                yield name, figure
+                plt.close(figure)

@@ -96,6 +96,15 @@ class Results:
         """Whether the run ended before its last row."""
         return len(self.rows) < int(self.context.get("rows", 0))
 
+    @property
+    def origin(self):
+        """Where the results come from, in one line."""
+        threads = self.context.get("threads", "?")
+        return (f"{self.context.get('processor', 'unknown machine').split(', ')[0]}, {threads} "
+                f"thread{'' if threads == '1' else 's'}, {self.context.get('isa', '?')}; network "
+                f"{self.context.get('network', '?')}, loss {self.context.get('loss', '?')}; "
+                f"commit {self.context.get('commit', '?')}")
+
     def ceiling(self, name):
         """A number of the context, in its own unit; None where the run did not measure it."""
         try:

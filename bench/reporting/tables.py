@@ -91,14 +91,42 @@ def markdown(table):
     return f"## {table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def correctness_table(results):
+    """The worst error of each variant over its tolerance, and where."""
+    worst = {}
+    for row in results.timed:
+        error = row.counter("error")
+        key = (row.op, row.series)
+        if error is not None and (key not in worst or error > worst[key].counter("error")):
+            worst[key] = row
+    wrong = [row for row in results.rows if row.error.startswith("wrong")]
+    return Table("Correctness", ["op", "variant", "largest error / tolerance", "at"],
+                 [[row.op, row.series, row.error, row.shape] for row in wrong] +
+                 [[row.op, row.series, f"{row.counter('error'):.3g}", row.shape]
+                  for row in worst.values()],
+                 "Every row is compared with the float64 reference before it is timed, and its last "
+                 "timed launch after; below 1 is right.")
+
+
+def warnings(results):
+    """What a reader must know before any number."""
+    if results.partial:
+        yield (f"Partial: the run was interrupted after {len(results.rows)} of "
+               f"{results.context['rows']} rows.")
+    if results.context.get("build_type") not in (None, "Release"):
+        yield "Not a Release build: these numbers are worth nothing."
+    failed = sum(row.error.startswith("wrong") for row in results.rows)
+    if failed:
+        yield f"{failed} rows were wrong and have no times."
+    noisy = sum((row.counter("machine") or 1) < QUIET for row in results.timed)
+    if noisy:
+        yield (f"{noisy} of {len(results.timed)} rows were measured while the machine ran below "
+               f"{100 * QUIET:.0f}% of its peak; they are remarked on.")
+
+
 def report_text(results, more=()):
     """The whole report as Markdown; `more`: further tables, after those of the ops."""
-    parts = ["# Benchmark results\n"]
-    if results.partial:
-        parts.append(f"**Partial: the run was interrupted after {len(results.rows)} of"
-                     f" {results.context['rows']} rows.**\n")
-    if results.context.get("build_type") not in (None, "Release"):
-        parts.append("**Not a Release build: these numbers are worth nothing.**\n")
+    parts = ["# Benchmark results\n"] + [f"**{text}**\n" for text in warnings(results)]
     parts += [markdown(table) for table in op_tables(results)]
     parts.append(LEGEND)
     parts += [markdown(table) + "\n" + table.note for table in more]

@@ -100,7 +100,7 @@ class Report(unittest.TestCase):
         pictures = {f"{name}.{ending}" for name in
                     ("time_train_step", "peak_train_step", "roofline") for ending in ("png", "svg")}
         self.assertEqual({path.name for path in out.iterdir()},
-                         pictures | {"report.md", "results.csv"})
+                         pictures | {"report.html", "report.md", "results.csv"})
         for path in out.glob("*.png"):
             self.assertTrue(path.read_bytes().startswith(b"\x89PNG"))
 
