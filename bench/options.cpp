@@ -104,6 +104,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.add_option("--network", network, "layers, e.g. " + network);
   app.add_option("--loss", loss, "DISTANCE[/CRITERION[:CONSTANT]]");
   app.add_option("--threads", options.threads, "threads of the CPU variants and the ceilings");
+  app.add_option("--resume", options.resume,
+                 "JSON of a run that was interrupted: its rows are not run again");
   app.add_flag("--progress", options.progress, "a line per row with the time left");
   try {
     app.parse(argc, argv);

@@ -17,7 +17,8 @@ struct Options {
       false;  ///< a line per row with the time left, instead of Google Benchmark's table
   Network network = seed_network();
   Loss loss = {};
-  int threads = 0;  ///< of OpenMP
+  int threads = 0;     ///< of OpenMP
+  std::string resume;  ///< results whose rows are not run again; none where empty
 
   // What the program must know of Google Benchmark's own flags.
   std::string filter = ".";  ///< --benchmark_filter, matched against the names as results show them

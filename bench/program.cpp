@@ -15,6 +15,7 @@
 #include "bench/context.h"
 #include "bench/options.h"
 #include "bench/reporters.h"
+#include "bench/resume.h"
 #include "bench/row.h"
 #include "bench/session.h"
 #include "kernels/cpu/isa.h"
@@ -124,6 +125,13 @@ void run_rows(const Rows& rows, const Options& options) {
   benchmark::Shutdown();
 }
 
+// Drops the rows that a run before has finished.
+void drop_finished(Rows& rows, const std::string& results) {
+  const std::set<std::string> finished = rows_of(results);
+  std::erase_if(rows, [&](const auto& row) { return finished.contains(row->name()); });
+  if (rows.empty()) throw UsageError(fmt::format("--resume: {} has every row", results));
+}
+
 int run(int argc, char** argv) {
   const std::optional<Options> options = parse_options(argc, argv);
   if (!options) return 0;
@@ -139,6 +147,8 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "CUDA variants are left out: {}\n", *reason);
   }
   Rows rows = filtered(make_rows(session), options->filter);
+  const std::size_t all_rows = rows.size();
+  if (!options->resume.empty()) drop_finished(rows, options->resume);
   if (options->list) {
     for (const auto& row : rows) fmt::print("{}\n", row->name());
     return 0;
@@ -152,7 +162,7 @@ int run(int argc, char** argv) {
   catch_interrupts();
   session.ceilings = measure_ceilings(options->threads, options->quick ? 2.0 : 6.0);
   for (const auto& [key, value] : describe(session)) benchmark::AddCustomContext(key, value);
-  benchmark::AddCustomContext("rows", fmt::format("{}", rows.size()));
+  benchmark::AddCustomContext("rows", fmt::format("{}", all_rows));
   run_rows(rows, *options);
   if (interrupted()) {
     fmt::print(stderr, "siamese_bench: interrupted; rows that were not finished are left out\n");

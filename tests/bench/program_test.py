@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 
 PROGRAM = os.environ["SIAMESE_BENCH"]
+BENCH = Path(__file__).resolve().parents[2] / "bench"
 PLANTED = os.environ["SIAMESE_BENCH_PLANTED"]
 ADAM = "--benchmark_filter=^adam/cpu_eigen/float32/"
 
@@ -52,6 +53,7 @@ class Usage(unittest.TestCase):
         self.refused("--loss", "taxicab", says="taxicab")
         self.refused("--threads", "0", says="--threads")
         self.refused("--threads", "many", says="--threads")
+        self.refused("--resume", "/nowhere/results.json", says="/nowhere/results.json")
         self.refused("--benchmark_filter=nothing_is_called_this", says="nothing_is_called_this")
         self.refused("--benchmark_filter=((", says="((")
         self.refused("--benchmark_format=xml", says="xml")
@@ -89,7 +91,7 @@ class Results(unittest.TestCase):
         code, document = quick(PROGRAM, ADAM, "--network", "5-8relu-3linear", "--threads", "1")
         self.assertEqual(code, 0)
         rows = iterations(document)
-        self.assertEqual(len(rows), 3)
+        self.assertEqual(len(rows), 5)
         for row in rows:
             self.assertEqual(row["name"], "adam/cpu_eigen/float32/parameters:75")
             self.assertGreater(row["real_time"], 0)
@@ -123,12 +125,13 @@ class Results(unittest.TestCase):
             self.assertIn("[  1/1,", result.stdout)
             self.assertEqual(len(iterations(strict(file.read_text()))), 2)
 
-    def test_ctrl_c_leaves_a_whole_file(self):
+    def test_ctrl_c_leaves_a_whole_file_that_is_gone_on_with(self):
+        row_filter = "--benchmark_filter=float32/dense/points:256/"
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "results.json")
             with subprocess.Popen(
                     [PROGRAM, "--quick", "--progress", f"--benchmark_out={file}",
-                     "--benchmark_filter=float32/dense/points:256/"],
+                     row_filter],
                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
                 process.stdout.readline()  # the first row
                 process.send_signal(signal.SIGINT)
@@ -138,6 +141,27 @@ class Results(unittest.TestCase):
             rows = {row["name"] for row in iterations(document)}
             self.assertGreaterEqual(len(rows), 1)
             self.assertLess(len(rows), int(document["context"]["rows"]))
+
+            rest = Path(folder, "rest.json")
+            result = run(PROGRAM, "--quick", row_filter, f"--benchmark_out={rest}",
+                         "--resume", file)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            others = {row["name"] for row in iterations(strict(rest.read_text()))}
+            self.assertFalse(rows & others)
+            joined = run(BENCH / "report", rest, "--begun", file)
+            self.assertEqual(joined.returncode, 0, joined.stderr)
+            document = strict(rest.read_text())
+            self.assertEqual({row["name"] for row in iterations(document)}, rows | others)
+            self.assertEqual(len(rows | others), int(document["context"]["rows"]))
+            self.assertIn("every row", run(PROGRAM, "--quick", row_filter, "--resume",
+                                           rest).stderr)
+
+            other_threads = strict(file.read_text())
+            other_threads["context"]["threads"] = "99"
+            file.write_text(json.dumps(other_threads))
+            refused = run(BENCH / "report", rest, "--begun", file)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("threads", refused.stderr)
 
 
 class Planted(unittest.TestCase):
