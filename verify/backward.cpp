@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cpu_ref/backward.h"
+#include "verify/rounding.h"
 
 namespace siamese::verify {
 namespace {
@@ -56,7 +57,8 @@ double gradient_tolerance(const Network& network, std::int64_t points, std::size
                           Precision precision) {
   double relative = sum_tolerance(precision, points);
   for (std::size_t l = layer + 1; l < network.layers().size(); ++l) {
-    relative += sum_tolerance(precision, network.layers()[l].outputs);
+    relative +=
+        sum_tolerance(precision, network.layers()[l].outputs) + 4.0 * operand_roundoff(precision);
   }
   return relative;
 }
@@ -129,7 +131,11 @@ void Trial<PairBackwardArgs<T>>::reset() {
 
 template <class T>
 std::vector<ref::Comparison> Trial<PairBackwardArgs<T>>::compare(Precision precision) const {
-  return compare_gradients(problem_.spec, gradients_.copy_out(), problem_.want, {}, 0.0, precision);
+  const std::vector<double> slack = rounding_slack(
+      backward_variance(problem_.spec.network, problem_.parameters, problem_.x, problem_.h,
+                        no_errors(problem_.h), problem_.gradient, operand_roundoff(precision)));
+  return compare_gradients(problem_.spec, gradients_.copy_out(), problem_.want, slack, 0.0,
+                           precision);
 }
 
 template class Trial<PairBackwardArgs<float>>;

@@ -21,7 +21,8 @@ struct PairBackwardProblem {
 };
 
 /// The relative error that the gradients of layer `layer` may have: from the sum over points, and
-/// from the products with the weights of the layers above.
+/// from the products with the weights of the layers above, whose own rounding is the same for all
+/// points. What else the rounding of operands adds is told element by element (verify/rounding.h).
 double gradient_tolerance(const Network& network, std::int64_t points, std::size_t layer,
                           Precision precision);
 

@@ -16,7 +16,8 @@ struct PairForwardProblem {
   std::vector<ref::RowMatrix<double>> h;  // h_1 .. h_L
 };
 
-/// The relative error that the activations of layer l may have: what each layer up to it adds.
+/// The relative error that the activations of layer l may have from sums: what each layer up to it
+/// adds. What the rounding of operands adds is told element by element (verify/rounding.h).
 double forward_tolerance(const Network& network, std::size_t layer, Precision precision);
 
 template <class T>

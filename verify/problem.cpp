@@ -119,11 +119,9 @@ double unit_roundoff(Precision precision) {
     case Precision::float32:
       return 0x1p-24;
     case Precision::tf32x3:
-      return 0x1p-21;  // the products that three TF32 multiplications leave out
     case Precision::tf32:
-      return 0x1p-11;
     case Precision::bf16:
-      return 0x1p-9;
+      return 0x1p-22;  // a tensor core truncates where it aligns what it adds
   }
   throw UsageError("unknown precision");
 }
@@ -205,12 +203,16 @@ PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<doub
       given.targets.push_back(static_cast<double>(random.below(2)));
       continue;
     }
-    const double d = ref::distance<double>(spec.loss.distance, embeddings.row(pairs.first[k]),
-                                           embeddings.row(pairs.second[k]))
-                         .value;
+    const ref::RowVector<double> a = embeddings.row(pairs.first[k]);
+    const ref::RowVector<double> b = embeddings.row(pairs.second[k]);
+    const auto d = ref::distance<double>(spec.loss.distance, a, b);
+    // How far D moves when each component of a and b is off by 2%, at random.
+    const double reach =
+        0.02 * std::hypot(d.by_a.cwiseProduct(a).norm(), d.by_b.cwiseProduct(b).norm());
     const double offset = 0.01 + 0.49 * random.uniform();
-    const double side = random.below(2) == 0 ? -1.0 : 1.0;
-    given.targets.push_back(static_cast<float>(d > 1e-6 ? d * (1.0 + side * offset) : offset));
+    const double away = d.value > 1e-6 ? offset * d.value + reach : offset;
+    const bool below = random.below(2) == 0 && away < d.value;
+    given.targets.push_back(static_cast<float>(below ? d.value - away : d.value + away));
   }
   return given;
 }

@@ -34,10 +34,12 @@ struct ProblemSpec {
 /// "points:N/pairs:M", as results name a shape.
 std::string shape_name(const ProblemSpec& spec);
 
-/// The unit roundoff of the products of a precision.
+/// The unit roundoff of a precision's sums. That of what it multiplies is operand_roundoff
+/// (verify/rounding.h).
 double unit_roundoff(Precision precision);
 
-/// The relative error that an element may have which is a sum of `length` products. Beside the
+/// The relative error that an element may have which is a sum of `length` products, apart from what
+/// the rounding of their operands does. Beside the
 /// sum's it has a handful of roundings of its own, in the precision that it is stored in: the
 /// products' where they are not fused with the additions, and those of the bias, the activation and
 /// its derivative, or of the distance and the criterion.
@@ -68,8 +70,8 @@ struct PairTargets {
 
 /// Draws them for embeddings E [n, d]. Indexed pairs are drawn with repetition, and where there are
 /// four or more, one is a pair of a point with itself. A target is away from the pair's distance by
-/// 1% or more: from half to one and a half of it, or 0 and 1 at random for the contrastive
-/// criterion. Coordinates are from U[0, 1). All values are float32's.
+/// 1 to 50% of it, and by more than bf16's rounding of the embeddings moves it; or it is 0 or 1 at
+/// random for the contrastive criterion. Coordinates are from U[0, 1). All values are float32's.
 PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings);
 
 /// How far each element of G [n, d] can move because a pair lies so near to a kink of the loss (D =

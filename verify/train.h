@@ -28,7 +28,20 @@ struct TrainStepProblem {
 
   /// How far kinks of the loss may move the gradients: flat as the parameters.
   std::vector<double> slack;
+
+  // Of the reference's step, by which rounding is judged.
+  std::vector<ref::RowMatrix<double>> h;
+  ref::RowMatrix<double> embedding_gradient;  // G [n, d]
+  std::vector<double> gradients;
 };
+
+/// What the rounding of products' operands (verify/rounding.h) may do to a step.
+struct StepRounding {
+  double loss;
+  std::vector<double> gradients;  ///< flat as the parameters
+};
+
+StepRounding step_rounding(const TrainStepProblem& problem, Precision precision);
 
 template <class T>
 class Trial<TrainStepArgs<T>> {

@@ -3,7 +3,7 @@
 //   db_l [d_l] = dz_l^T 1, with a vector of n ones
 //   dh_{l-1} [n, d_{l-1}] = dz_l W_l^T, then in place dz_{l-1} = dh_{l-1} * act_{l-1}'(z_{l-1})
 // dz_l is read three times from memory, and dh_{l-1} written twice.
-// In float32 (pedantic) and TF32 products, each under its own name.
+// In float32 (pedantic), TF32 and bf16 products, each under its own name.
 
 #include <memory>
 #include <utility>
@@ -97,6 +97,7 @@ Variant<Args> variant() {
 
 const Register<Args> float32(variant<Precision::float32>());
 const Register<Args> tf32(variant<Precision::tf32>());
+const Register<Args> bf16(variant<Precision::bf16>());
 
 }  // namespace
 }  // namespace siamese::cublas

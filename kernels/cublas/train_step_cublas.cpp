@@ -16,6 +16,8 @@ constexpr cuda::Composition composition{.name = "cublas",
 
 const Register<TrainStepArgs<float>> float32(cuda::composed_step<float>(composition,
                                                                         Precision::float32));
+const Register<TrainStepArgs<float>> tf32(cuda::composed_step<float>(composition, Precision::tf32));
+const Register<TrainStepArgs<float>> bf16(cuda::composed_step<float>(composition, Precision::bf16));
 
 }  // namespace
 }  // namespace siamese::cublas

@@ -46,6 +46,14 @@ constexpr Composition graph{.name = "graph",
                             .adam = "vector",
                             .captured = true};
 
+constexpr Composition mma{.name = "mma",
+                          .rung = 4,
+                          .forward = "mma",
+                          .distance_loss = "gather",
+                          .all_pairs_loss = "triangle",
+                          .backward = "mma",
+                          .adam = "vector"};
+
 template <class Args>
 const Variant<Args>& find(std::string_view name, Precision precision) {
   for (const Variant<Args>& variant : variants<Args>()) {
@@ -151,6 +159,9 @@ const Register<TrainStepArgs<double>> naive_float64(composed_step<double>(naive,
                                                                           Precision::float64));
 const Register<TrainStepArgs<float>> tiled_float32(composed_step<float>(tiled, Precision::float32));
 const Register<TrainStepArgs<float>> graph_float32(composed_step<float>(graph, Precision::float32));
+const Register<TrainStepArgs<float>> mma_bf16(composed_step<float>(mma, Precision::bf16));
+const Register<TrainStepArgs<float>> mma_tf32(composed_step<float>(mma, Precision::tf32));
+const Register<TrainStepArgs<float>> mma_tf32x3(composed_step<float>(mma, Precision::tf32x3));
 
 }  // namespace
 

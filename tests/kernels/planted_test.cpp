@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <string>
 
 #include "kernels/variant.h"
 #include "model/parameters.h"
@@ -22,10 +23,12 @@ using verify::ProblemSpec;
 using verify::Trial;
 
 // Runs the first CPU variant of an op with `before` done to its arguments and `after` done to what
-// it left (CPU memory, so args point to it), and tells whether every comparison passed.
+// it left (CPU memory, so args point to it), and tells whether every comparison passed, by the
+// tolerances of a precision.
 template <class Args>
 bool passes(const ProblemSpec& spec, const std::function<void(Args&)>& before = {},
-            const std::function<void(const Args&)>& after = {}) {
+            const std::function<void(const Args&)>& after = {},
+            Precision precision = Precision::float32) {
   const typename Trial<Args>::Problem problem(spec);
   Trial<Args> trial(problem, Device::cpu);
   trial.reset();
@@ -33,7 +36,7 @@ bool passes(const ProblemSpec& spec, const std::function<void(Args&)>& before = 
   if (before) before(args);
   variants<Args>().front().prepare(args)(Stream{});
   if (after) after(trial.args());
-  const std::vector<ref::Comparison> comparisons = trial.compare(Precision::float32);
+  const std::vector<ref::Comparison> comparisons = trial.compare(precision);
   return std::ranges::all_of(comparisons, [](const auto& c) { return c.ok; });
 }
 
@@ -185,6 +188,93 @@ TEST(PlantedTrainStep, OtherLearningRate) {
 TEST(PlantedTrainStep, OtherDistance) {
   EXPECT_FALSE(passes<Step>(pairs, [](Step& args) { args.loss.distance = Distance::sqeuclidean; }));
 }
+
+// The tolerances of tensor cores' precisions are wider; the same bugs must stay outside.
+class PlantedLowPrecision : public testing::TestWithParam<Precision> {
+ protected:
+  template <class Args>
+  static bool passes(const ProblemSpec& spec, const std::function<void(Args&)>& before = {},
+                     const std::function<void(const Args&)>& after = {}) {
+    return siamese::passes<Args>(spec, before, after, GetParam());
+  }
+  static void negate(float* values, std::int64_t count) {
+    for (std::int64_t k = 0; k < count; ++k) values[k] = -values[k];
+  }
+};
+
+TEST_P(PlantedLowPrecision, RightOnesPass) {
+  EXPECT_TRUE(passes<Forward>(points));
+  EXPECT_TRUE(passes<Backward>(points));
+  EXPECT_TRUE(passes<Step>(pairs));
+}
+
+TEST_P(PlantedLowPrecision, ForwardDroppedTailRow) {
+  EXPECT_FALSE(passes<Forward>(points, [](Forward& args) { --args.points; }));
+}
+
+TEST_P(PlantedLowPrecision, ForwardForgottenBias) {
+  std::vector<float> without;
+  EXPECT_FALSE(passes<Forward>(points, [&](Forward& args) {
+    without.assign(args.parameters, args.parameters + args.network->parameter_count());
+    const Layer& layer = args.network->layers()[2];
+    std::fill_n(view(layer, without.data()).bias, layer.outputs, 0.0F);
+    args.parameters = without.data();
+  }));
+}
+
+TEST_P(PlantedLowPrecision, ForwardSwappedElements) {
+  EXPECT_FALSE(passes<Forward>(
+      points, {}, [](const Forward& args) { std::swap(args.embeddings[3], args.embeddings[4]); }));
+}
+
+TEST_P(PlantedLowPrecision, BackwardAllZeros) {
+  for (const std::int64_t count : {2, 130, 5000}) {
+    EXPECT_FALSE(passes<Backward>(ProblemSpec::indexed(count, 0), {}, [](const Backward& args) {
+      std::fill_n(args.gradients, args.network->parameter_count(), 0.0F);
+    }));
+  }
+}
+
+TEST_P(PlantedLowPrecision, BackwardDroppedTailRow) {
+  for (const std::int64_t count : {130, 5000}) {
+    EXPECT_FALSE(
+        passes<Backward>(ProblemSpec::indexed(count, 0), [](Backward& args) { --args.points; }));
+  }
+}
+
+TEST_P(PlantedLowPrecision, BackwardSwappedSignOfABias) {
+  EXPECT_FALSE(passes<Backward>(points, {}, [](const Backward& args) {
+    const Layer& layer = args.network->layers()[1];
+    negate(view(layer, args.gradients).bias, layer.outputs);
+  }));
+}
+
+TEST_P(PlantedLowPrecision, StepGradientAllZeros) {
+  for (const ProblemSpec& spec : {pairs, ProblemSpec::dense(500), ProblemSpec::all_pairs(65)}) {
+    EXPECT_FALSE(passes<Step>(spec, {}, [](const Step& args) {
+      std::fill_n(args.m, args.network->parameter_count(), 0.0F);
+    }));
+  }
+}
+
+TEST_P(PlantedLowPrecision, StepSwappedSign) {
+  EXPECT_FALSE(passes<Step>(pairs, {}, [](const Step& args) {
+    const Layer& layer = args.network->layers()[0];
+    negate(view(layer, args.m).weights, layer.inputs * layer.outputs);
+  }));
+}
+
+TEST_P(PlantedLowPrecision, StepDroppedPair) {
+  EXPECT_FALSE(passes<Step>(pairs, [](Step& args) { --args.pairs.count; }));
+}
+
+TEST_P(PlantedLowPrecision, StepOtherDistance) {
+  EXPECT_FALSE(passes<Step>(pairs, [](Step& args) { args.loss.distance = Distance::sqeuclidean; }));
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, PlantedLowPrecision,
+                         testing::Values(Precision::tf32x3, Precision::tf32, Precision::bf16),
+                         [](const auto& tested) { return std::string(name(tested.param)); });
 
 }  // namespace
 }  // namespace siamese
