@@ -9,6 +9,9 @@
 // either the same as another or apart from it, so lanes never depend on one another.
 namespace vgpu {
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"  // Clang has no ivdep and checks at run time
+
 // to[lane] = value(lane) for the lanes of `mask`; the others keep theirs. `value` is also computed
 // for lanes outside the mask, so it must be harmless there.
 template <class T, class Value>
@@ -41,6 +44,8 @@ inline __attribute__((always_inline)) void set_parts(T* to, LaneMask mask, Value
     to[i] = ((mask >> (i / kParts)) & 1) != 0 ? computed : kept;
   }
 }
+
+#pragma GCC diagnostic pop
 
 // The mask of the lanes where test(lane) holds.
 template <class Test>

@@ -190,9 +190,7 @@ class VariableParser {
     while (true) {
       if (open > 0 && in_.accept(')')) {
         --open;
-      } else if (in_.accept('+')) {
-        r.addend += static_cast<std::int64_t>(in_.expect_integer());
-      } else if (in_.token().is('-')) {
+      } else if (in_.accept('+') || in_.token().is('-')) {
         r.addend += static_cast<std::int64_t>(in_.expect_integer());
       } else {
         break;

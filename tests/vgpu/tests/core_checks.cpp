@@ -18,7 +18,7 @@ bool mentions(const Outcome& outcome, const char* text) {
 
 TEST(Checks, PastTheEndOfAnAllocation) {
   PtxDevice device;
-  const Address data = device.allocate(31 * 4);
+  const Address data = device.allocate(31 * sizeof(std::uint32_t));
   const Outcome outcome = device.run_body(
       "  .reg .b64 %a;\n  mad.wide.u32 %a, %lane, 4, %p0;\n  st.global.u32 [%a], 1;\n", {}, {data});
   EXPECT_EQ(outcome.fault, FaultKind::illegal_address);
@@ -111,7 +111,7 @@ TEST(Checks, TheUsersLineIsNamed) {
 
 TEST(Checks, ReadsOfWhatWasNeverWritten) {
   PtxDevice device;
-  const Address data = device.allocate(32 * 4);
+  const Address data = device.allocate(32 * sizeof(std::uint32_t));
   const std::string load =
       "  .reg .b64 %a;\n  .reg .b32 %v;\n  mad.wide.u32 %a, %lane, 4, %p0;\n  ld.global.u32 %v, "
       "[%a];\n";

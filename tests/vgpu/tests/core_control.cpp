@@ -140,7 +140,7 @@ constexpr const char* kFunctions =
 
 TEST(Control, RecursionDiffersByLane) {
   PtxDevice device;
-  const Address out = device.allocate(16 * 4);
+  const Address out = device.allocate(16 * sizeof(std::uint32_t));
   PtxDevice::Shape shape;
   shape.block.x = 16;
   const Outcome outcome = device.run(
@@ -156,7 +156,7 @@ TEST(Control, RecursionDiffersByLane) {
 
 TEST(Control, IndirectCallsDifferByLane) {
   PtxDevice device;
-  const Address out = device.allocate(32 * 4);
+  const Address out = device.allocate(32 * sizeof(std::uint32_t));
   const Outcome outcome = device.run(
       std::string(kFunctions) +
           "  .reg .b64 %at;\n  .reg .b32 %o;\n  and.b32 %o, %t, 1;\n  mov.u64 %at, table;\n"

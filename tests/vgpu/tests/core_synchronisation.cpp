@@ -24,7 +24,7 @@ TEST(Synchronisation, BarrierOrdersSharedMemory) {
   for (std::uint64_t seed = 0; seed < 4; ++seed) {
     PtxDevice device;
     device.options.seed = seed;
-    const Address out = device.allocate(128 * 4);
+    const Address out = device.allocate(128 * sizeof(std::uint32_t));
     run_silently(
         device,
         "  .shared .align 4 .b8 buffer[512];\n  .reg .b32 %a, %i, %x;\n  .reg .b64 %to;\n"
@@ -41,7 +41,7 @@ TEST(Synchronisation, BarrierOrdersSharedMemory) {
 
 TEST(Synchronisation, ProducersArriveAndConsumersWait) {
   PtxDevice device;
-  const Address out = device.allocate(32 * 4);
+  const Address out = device.allocate(32 * sizeof(std::uint32_t));
   // Warp 1 stores and arrives; warp 0 waits and loads. The barrier counts both warps.
   run_silently(
       device,
@@ -57,7 +57,7 @@ TEST(Synchronisation, ProducersArriveAndConsumersWait) {
 
 TEST(Synchronisation, BarrierReduces) {
   PtxDevice device;
-  const Address out = device.allocate(3 * 4);
+  const Address out = device.allocate(3 * sizeof(std::uint32_t));
   run_silently(
       device,
       "  .reg .b32 %n, %x, %y;\n  .reg .pred %q, %all, %any;\n"
@@ -99,7 +99,7 @@ TEST(Synchronisation, ABarrierThatNotAllReachIsADeadlock) {
 
 TEST(Synchronisation, WarpSyncInBothBranches) {
   PtxDevice device;
-  const Address out = device.allocate(32 * 4);
+  const Address out = device.allocate(32 * sizeof(std::uint32_t));
   // Each half synchronises by itself, with its own mask.
   run_silently(
       device,
@@ -116,7 +116,7 @@ TEST(Synchronisation, WarpSyncInBothBranches) {
 
 TEST(Synchronisation, ClusterBlocksReadOneAnothersMemory) {
   PtxDevice device;
-  const Address out = device.allocate(4 * 4);
+  const Address out = device.allocate(4 * sizeof(std::uint32_t));
   PtxDevice::Shape shape = threads(32);
   shape.grid.x = 4;
   shape.cluster = {4, 1, 1};
@@ -155,7 +155,7 @@ TEST(Synchronisation, ReadingABlockThatHasExitedIsReported) {
 
 TEST(Synchronisation, MbarrierPhases) {
   PtxDevice device;
-  const Address out = device.allocate(64 * 4);
+  const Address out = device.allocate(64 * sizeof(std::uint32_t));
   run_silently(
       device,
       "  .shared .align 8 .b8 barrier[8];\n  .shared .align 4 .b8 buffer[256];\n"

@@ -3,31 +3,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <exception>
 #include <memory>
 
 namespace vgpu::testing {
-
-#ifdef VGPU_NEEDS_AVX512
-namespace {
-
-// Skips every test of the core for AVX-512 on a CPU that cannot run it.
-class NeedsAvx512 : public ::testing::Environment {
- public:
-  void SetUp() override {
-    if (__builtin_cpu_supports("avx512f") == 0 || __builtin_cpu_supports("avx512bw") == 0 ||
-        __builtin_cpu_supports("avx512cd") == 0 || __builtin_cpu_supports("avx512dq") == 0 ||
-        __builtin_cpu_supports("avx512vl") == 0) {
-      GTEST_SKIP() << "this CPU has no AVX-512";
-    }
-  }
-};
-const ::testing::Environment* const needs_avx512 =
-    ::testing::AddGlobalTestEnvironment(new NeedsAvx512);
-
-}  // namespace
-#endif
 
 PtxDevice::PtxDevice()
     : memory_(std::uint64_t{1} << 30),
@@ -71,8 +50,8 @@ Outcome PtxDevice::run(const std::string& module, const Shape& shape,
   launch.cluster = shape.cluster;
   launch.dynamic_shared_bytes = shape.dynamic_shared_bytes;
   launch.dynamic_shared_limit = shape.dynamic_shared_bytes;
-  launch.parameters.resize(parameters.size() * sizeof(std::uint64_t));
-  std::memcpy(launch.parameters.data(), parameters.data(), launch.parameters.size());
+  const auto bytes = std::as_bytes(std::span(parameters));
+  launch.parameters.assign(bytes.begin(), bytes.end());
   std::string problem;
   if (check(launch, &problem) != LaunchProblem::none) return {FaultKind::unsupported, problem};
   return vgpu::run(memory_, launch, options);
