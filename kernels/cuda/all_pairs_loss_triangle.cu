@@ -58,7 +58,7 @@ __device__ void load_columns(const float* matrix, std::int64_t points, std::int6
 }
 
 template <Distance distance, int max_width>
-__global__ void __launch_bounds__(most_warps* warp_size)
+__global__ void __launch_bounds__(most_warps* warp_size, 1)
     all_pairs_triangle(const Args args, std::int64_t tiles,
                        float* __restrict__ slots,           // [tiles, n, d]
                        double* __restrict__ block_costs) {  // [tiles, tiles]

@@ -175,8 +175,9 @@ class Stage {
       return;
     }
     // 8 lanes at a time begin one element further on, so that a warp's stores lie in all banks.
+    // Unrolled, this rare path would take the registers of the sums.
     const int first = static_cast<int>(threadIdx.x) % warp_size / 8;
-#pragma unroll
+#pragma unroll 1
     for (int turn = 0; turn < pack; ++turn) {
       const int e = (first + turn) % pack;
       if (exists(i, e, depth)) {
@@ -225,10 +226,11 @@ __device__ void read_matrices(const Slice<precision, lies, extent>& slice, int r
 
 constexpr int warps_of(int tile_rows) { return tile_rows == 128 ? 4 : 2; }
 
-/// C's element is epilogue(row, column, sum over one part of the depth).
+/// C's element is epilogue(row, column, sum over one part of the depth). A block may take all the
+/// registers that it can have: left to choose, the compiler spills for the sake of one block more.
 template <Precision precision, int tile_rows, int tile_columns, Lies a_lies, Lies b_lies,
           class Epilogue>
-__global__ void __launch_bounds__(warps_of(tile_rows) * warp_size)
+__global__ void __launch_bounds__(warps_of(tile_rows) * warp_size, 1)
     mma_product(const Product product, const bool pairs, const std::int64_t column_tiles,
                 const std::int64_t parts, const std::int64_t part_depth, const Epilogue epilogue) {
   constexpr int threads = warps_of(tile_rows) * warp_size;

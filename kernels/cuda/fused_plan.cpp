@@ -1,0 +1,71 @@
+#include "kernels/cuda/fused_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/cuda/launch.h"
+
+namespace siamese::cuda {
+namespace {
+
+constexpr std::int64_t widest_layer = 256;  // of whose row a warp holds the inputs in registers
+constexpr std::int64_t most_shared_bytes = std::int64_t{163} * 1024;  // compute capability 8.0
+
+int padded(std::int64_t width) {
+  return static_cast<int>(ceil_div(width, fused_step) * fused_step);
+}
+
+std::int64_t widest(const Network& network) {
+  std::int64_t width = network.input_width();
+  for (const Layer& layer : network.layers()) width = std::max(width, layer.outputs);
+  return width;
+}
+
+}  // namespace
+
+FusedPlan plan_fused(const Network& network) {
+  FusedPlan plan{};
+  plan.layers = static_cast<int>(network.layers().size());
+  int bytes = 0;
+  const auto take = [&bytes](int wanted) {
+    const int at = bytes;
+    bytes += wanted;
+    return at;
+  };
+  for (int l = 0; l < plan.layers; ++l) {
+    const Layer& layer = network.layers()[static_cast<std::size_t>(l)];
+    FusedLayer& fused = plan.layer[l];
+    fused.inputs = static_cast<int>(layer.inputs);
+    fused.outputs = static_cast<int>(layer.outputs);
+    fused.depth = padded(layer.inputs);
+    fused.columns = padded(layer.outputs);
+    fused.pitch = fused.columns + 8;
+    fused.activation = layer.activation;
+    fused.parameters = layer.weights_offset;
+    fused.weights = take(fused.depth * fused.pitch * 2);
+    fused.bias = take(fused.columns * 4);
+  }
+  plan.widest = padded(widest(network));
+  plan.pitch = plan.widest + 8;
+  plan.activations = take(fused_warps * plan.activation_bytes());
+  plan.shared_bytes = bytes;
+  return plan;
+}
+
+std::optional<std::string> why_not_fused(const Network& network) {
+  const auto layers = static_cast<std::int64_t>(network.layers().size());
+  if (layers > most_fused_layers) {
+    return fmt::format("{} layers; expected at most {}", layers, most_fused_layers);
+  }
+  if (const std::int64_t width = widest(network); width > widest_layer) {
+    return fmt::format("a layer of {}; a warp's registers hold rows of at most {}", width,
+                       widest_layer);
+  }
+  const std::int64_t bytes = plan_fused(network).shared_bytes;
+  if (bytes <= most_shared_bytes) return std::nullopt;
+  return fmt::format("all parameters take {} bytes of shared memory; expected at most {}", bytes,
+                     most_shared_bytes);
+}
+
+}  // namespace siamese::cuda
