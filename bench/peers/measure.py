@@ -110,7 +110,8 @@ def command_of(peer, op, shape, folder, arguments, threads):
         return [arguments.python, HERE / f"{peer.script}_peer.py", folder, *peer.words]
     form, points, pairs = shape
     return [arguments.step, "serve", "--op", op, "--form", form, "--points", str(points), "--pairs",
-            str(pairs), "--variant", peer.name, "--threads", str(threads)]
+            str(pairs), "--variant",
+            f"cpu_{peer.name}/float32", "--threads", str(threads)]
 
 
 def start(command, cpus, environment):

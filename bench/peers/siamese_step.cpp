@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/find_variant.h"
 #include "bench/timing.h"
 #include "bench/work.h"
 #include "kernels/ops.h"
@@ -41,9 +42,7 @@ struct Command {
   std::string network = seed_network().name();
   std::string loss = name(Loss{});
   std::string op = "train_step";
-  std::string variant = "tiled";
-  std::string device = "cpu";
-  std::string precision = "float32";
+  std::string variant = "cpu_tiled/float32";
   std::string folder;
   int threads = omp_get_max_threads();
 };
@@ -125,23 +124,6 @@ void export_problem(const Command& command) {
 }
 
 template <class Args>
-const Variant<Args>& find_variant(const Command& command, const Args& shape) {
-  std::string names;
-  for (const Variant<Args>& variant : variants<Args>()) {
-    const std::string full =
-        fmt::format("{}/{}/{}", name(variant.device), variant.name, name(variant.precision));
-    if (full == fmt::format("{}/{}/{}", command.device, command.variant, command.precision)) {
-      if (const auto reason = variant.why_unsupported(shape)) throw Failure(*reason);
-      if (const auto reason = backend(variant.device).why_unavailable()) throw Failure(*reason);
-      return variant;
-    }
-    names += (names.empty() ? "" : ", ") + full;
-  }
-  throw UsageError(fmt::format("{}/{}/{} of {}; expected one of: {}", command.device,
-                               command.variant, command.precision, command.op, names));
-}
-
-template <class Args>
 void verify_once(const Variant<Args>& variant, Trial<Args>& trial) {
   for (const ref::Comparison& comparison : verify::run_and_compare(variant, trial)) {
     if (!comparison.ok) throw Failure(comparison.describe());
@@ -166,7 +148,8 @@ void serve(Device device, const Launch& launch) {
 void serve_step(const Command& command) {
   using Args = TrainStepArgs<float>;
   const verify::TrainStepProblem problem(problem_spec(command));
-  const Variant<Args>& variant = find_variant(command, verify::shape_args<Args>(problem.spec));
+  const Variant<Args>& variant =
+      find_variant(command.variant, verify::shape_args<Args>(problem.spec));
   Trial<Args> trial(problem, variant.device);
   verify_once(variant, trial);
   trial.reset();
@@ -177,7 +160,7 @@ void serve_training(const Command& command) {
   using Args = FitArgs<float>;
   const verify::FitProblem problem(problem_spec(command));
   const Variant<Args>& variant =
-      find_variant(command, verify::shape_args<Args>(problem.begin.spec));
+      find_variant(command.variant, verify::shape_args<Args>(problem.begin.spec));
   Trial<Args> trial(problem, variant.device);
   verify_once(variant, trial);
   trial.reset();
@@ -205,8 +188,6 @@ int run(int argc, char** argv) {
   exporter->add_option("folder", command.folder)->required();
   server->add_option("--op", command.op)->check(CLI::IsMember({"train_step", "fit"}));
   server->add_option("--variant", command.variant);
-  server->add_option("--device", command.device);
-  server->add_option("--precision", command.precision);
   server->add_option("--threads", command.threads)->check(CLI::Range(1, 4096));
   try {
     app.parse(argc, argv);

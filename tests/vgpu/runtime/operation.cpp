@@ -87,10 +87,10 @@ class Executor {
     options.seed = settings.seed + runtime_.launches++;
     options.threads = settings.threads;
     options.inject_errors = settings.inject_errors;
-    options.counters = runtime_.counters_file.wanted() ? &counters : nullptr;
+    options.counters = runtime_.counting ? &counters : nullptr;
     options.reports = &runtime_.reports;
     const Outcome outcome = run(runtime_.memory, launch.launch, options);
-    if (runtime_.counters_file.wanted()) runtime_.counters_file.add(launch.launch, counters);
+    if (runtime_.counting) runtime_.counters_file.add(launch.launch, counters);
     if (outcome.ok()) return;
     if (runtime_.reports.total() == reported) fmt::print(stderr, "vgpu: {}\n", outcome.message);
     throw DeviceFault{error_of(outcome.fault)};

@@ -38,7 +38,8 @@ Runtime::Runtime()
                 append_status(settings.status_file, kStatusReport);
               }),
       queue(mutex, settings.seed),
-      counters_file(settings.counters_file) {
+      counters_file(settings.counters_file),
+      counting(counters_file.wanted() && !settings.counters_later) {
   existing_runtime = this;
   watch_exit_code();
 }

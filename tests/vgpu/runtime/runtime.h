@@ -40,6 +40,7 @@ class Runtime {
   Handles<CUgraph_st> graphs;
   Handles<CUgraphExec_st> executable_graphs;
   CountersFile counters_file;
+  bool counting;  // whether launches that run now go into the counters' file
 
   cudaError_t device_error = cudaSuccess;  // sticky, once the device has faulted
   std::uint64_t launches = 0;              // that have run

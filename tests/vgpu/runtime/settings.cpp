@@ -65,6 +65,7 @@ Settings settings_from_environment() {
   settings.threads = integer_variable<int>("VGPU_THREADS");
   settings.inject_errors = integer_variable<int>("VGPU_INJECT_ERRORS") != 0;
   settings.counters_file = text_variable("VGPU_COUNTERS");
+  settings.counters_later = integer_variable<int>("VGPU_COUNTERS_LATER") != 0;
   settings.status_file = text_variable("VGPU_STATUS");
   return settings;
 }

@@ -33,6 +33,7 @@ Runs a CUDA program, built by nvcc with -cudart shared and --compress-mode=none,
   --check=LIST      checks, of memory, init, race and sync, with commas between; or none
                     (default: memory,sync)
   --counters=FILE   write the counters of every launch to FILE, as JSON
+  --counters-later  only of launches that run between cudaProfilerStart and cudaProfilerStop
   --seed=N          order of blocks, warps and unordered work (default: 0)
   --threads=N       CPU threads; 0 is one per core (default: 0)
   --inject-errors   approximate functions err up to the bound that PTX states
@@ -44,6 +45,7 @@ The exit code is the program's own, 128 + N where signal N ended it, or where it
 
 struct Options {
   std::string check, counters, seed, threads;
+  bool counters_later = false;
   bool inject_errors = false;
   bool help = false;
   std::vector<char*> command;  // ends with a null pointer
@@ -89,6 +91,8 @@ std::optional<Options> parse(int argc, char** argv) {
     } else if (const auto threads = value_of(argument, "--threads");
                threads && is_whole_number(*threads)) {
       options.threads = *threads;
+    } else if (argument == "--counters-later") {
+      options.counters_later = true;
     } else if (argument == "--inject-errors") {
       options.inject_errors = true;
     } else {
@@ -171,6 +175,7 @@ std::string stand_ins() {
 [[noreturn]] void become_program(const Options& options, const StatusFile& status) {
   set("VGPU_CHECK", options.check);
   set("VGPU_COUNTERS", options.counters);
+  set("VGPU_COUNTERS_LATER", options.counters_later ? "1" : "");
   set("VGPU_SEED", options.seed);
   set("VGPU_THREADS", options.threads);
   set("VGPU_INJECT_ERRORS", options.inject_errors ? "1" : "");

@@ -1,0 +1,234 @@
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bench/find_variant.h"
+#include "bench/profiling/profiled_range.h"
+#include "bench/work.h"
+#include "kernels/ops.h"
+#include "kernels/variant.h"
+#include "model/error.h"
+#include "model/numbers.h"
+#include "verify/adam.h"
+#include "verify/backward.h"
+#include "verify/forward.h"
+#include "verify/loss.h"
+#include "verify/train.h"
+
+// One case for a profiler to look at: a row of the benchmark by its name, verified, warmed up, and
+// then launched a few times within a profiled range. Prints what the case must do at least.
+
+namespace siamese::bench {
+namespace {
+
+using verify::ProblemSpec;
+using verify::Trial;
+
+/// op/device_variant/precision/shape, split.
+struct Case {
+  std::string op;
+  std::string variant;  ///< device_variant/precision
+  std::string shape;
+  Network network = seed_network();
+  Loss loss = {};
+  std::int64_t launches = 1;
+};
+
+constexpr std::int64_t most_count = 10000000;
+
+std::int64_t parse_count(std::string_view text, std::string_view key) {
+  std::optional<double> value;
+  if (text.starts_with(key) && text.substr(key.size()).starts_with(':')) {
+    value = parse_double(text.substr(key.size() + 1));
+  }
+  const auto count =
+      static_cast<std::int64_t>(value && *value >= 0 && *value <= most_count ? *value : -1.0);
+  if (!value || static_cast<double>(count) != *value) {
+    throw UsageError(fmt::format("'{}'; expected {}:N, N from 0 to {}", text, key, most_count));
+  }
+  return count;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts{""};
+  for (const char c : text) {
+    if (c == '/') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+ProblemSpec parse_shape(const Case& wanted) {
+  ProblemSpec spec;
+  const std::vector<std::string> parts = split(wanted.shape);
+  if (wanted.op == op_name<AdamArgs<float>>) {
+    spec = ProblemSpec::dense(0);
+  } else if (parts.size() != 3) {
+    throw UsageError(
+        fmt::format("'{}'; expected dense|indexed|all/points:N/pairs:M", wanted.shape));
+  } else {
+    const std::int64_t points = parse_count(parts[1], "points");
+    const std::int64_t pairs = parse_count(parts[2], "pairs");
+    if (parts[0] == name(PairForm::dense)) {
+      spec = ProblemSpec::dense(pairs);
+    } else if (parts[0] == name(PairForm::indexed)) {
+      spec = ProblemSpec::indexed(points, pairs);
+    } else if (parts[0] == name(PairForm::all)) {
+      spec = ProblemSpec::all_pairs(points);
+    } else {
+      throw UsageError(fmt::format("'{}'; expected dense, indexed or all", parts[0]));
+    }
+    if (spec.points != points || spec.pairs != pairs) {
+      throw UsageError(fmt::format("'{}'; expected points:{}/pairs:{} of the form {}", wanted.shape,
+                                   spec.points, spec.pairs, parts[0]));
+    }
+  }
+  spec.network = wanted.network;
+  spec.loss = wanted.loss;
+  return spec;
+}
+
+template <class Args>
+void profile(const Case& wanted) {
+  const ProblemSpec spec = parse_shape(wanted);
+  const Args shape = verify::shape_args<Args>(spec);
+  const Variant<Args>& variant = find_variant(wanted.variant, shape);
+  const typename Trial<Args>::Problem problem(spec);
+  Trial<Args> trial(problem, variant.device);
+  trial.reset();
+  const Launch launch = variant.prepare(trial.args());
+  launch(Stream{});  // the warm-up, which also shows that what is profiled is right
+  backend(variant.device).synchronize(Stream{});
+  for (const ref::Comparison& comparison : trial.compare(variant.precision)) {
+    if (!comparison.ok) throw Failure(comparison.describe());
+  }
+  trial.reset();
+  {
+    const ProfiledRange range;
+    for (std::int64_t i = 0; i < wanted.launches; ++i) launch(Stream{});
+    backend(variant.device).synchronize(Stream{});
+  }
+  const Work least = work(shape);
+  fmt::print(
+      "{{\"case\": \"{}/{}/{}\", \"launches\": {}, \"operations\": {:.17g}, "
+      "\"bytes\": {:.17g}}}\n",
+      wanted.op, wanted.variant, wanted.shape, wanted.launches, least.operations, least.bytes);
+}
+
+/// Prints the rows of the CUDA variants that can serve the shape.
+template <class Args>
+void list_rows(const Case& wanted) {
+  const Args shape = verify::shape_args<Args>(parse_shape(wanted));
+  for (const Variant<Args>& variant : variants<Args>()) {
+    if (variant.device != Device::cuda || variant.why_unsupported(shape)) continue;
+    fmt::print("{}/{}_{}/{}/{}\n", wanted.op, name(variant.device), variant.name,
+               name(variant.precision), wanted.shape);
+  }
+}
+
+template <template <class> class Args>
+void list_op(const Case& wanted) {
+  list_rows<Args<float>>(wanted);
+  list_rows<Args<double>>(wanted);
+}
+
+template <template <class> class Args>
+void profile_op(const Case& wanted) {
+  const bool wide = wanted.variant.ends_with(fmt::format("/{}", name(Precision::float64)));
+  wide ? profile<Args<double>>(wanted) : profile<Args<float>>(wanted);
+}
+
+struct Op {
+  void (*profile)(const Case&);
+  void (*list)(const Case&);
+};
+
+template <template <class> class Args>
+constexpr Op op_of{profile_op<Args>, list_op<Args>};
+
+const Op& find_op(const std::string& wanted) {
+  static const std::map<std::string_view, Op> ops{
+      {op_name<PairForwardArgs<float>>, op_of<PairForwardArgs>},
+      {op_name<DistanceLossArgs<float>>, op_of<DistanceLossArgs>},
+      {op_name<AllPairsLossArgs<float>>, op_of<AllPairsLossArgs>},
+      {op_name<PairBackwardArgs<float>>, op_of<PairBackwardArgs>},
+      {op_name<AdamArgs<float>>, op_of<AdamArgs>},
+      {op_name<TrainStepArgs<float>>, op_of<TrainStepArgs>},
+      {op_name<FitArgs<float>>, op_of<FitArgs>},
+  };
+  const auto op = ops.find(wanted);
+  if (op == ops.end()) {
+    std::string names;
+    for (const auto& [name, _] : ops) names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
+    throw UsageError(fmt::format("'{}' is no op; expected one of: {}", wanted, names));
+  }
+  return op->second;
+}
+
+int run(int argc, char** argv) {
+  std::string text;
+  std::string network = seed_network().name();
+  std::string loss = name(Loss{});
+  Case wanted;
+  int threads = omp_get_max_threads();
+  CLI::App app("Runs one row of the benchmark for a profiler.", "siamese_profile");
+  bool list = false;
+  app.add_option("row", text,
+                 "as siamese_bench --benchmark_list_tests names it, of any counts; with --list "
+                 "OP/SHAPE")
+      ->required();
+  app.add_flag("--list", list, "names the CUDA variants that can serve OP/SHAPE");
+  app.add_option("--launches", wanted.launches, "in the profiled range")
+      ->check(CLI::Range(1, 1000000));
+  app.add_option("--network", network);
+  app.add_option("--loss", loss);
+  app.add_option("--threads", threads, "of CPU variants")->check(CLI::Range(1, 4096));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << app.help();
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(fmt::format("{}; see --help", error.what()));
+  }
+  const std::vector<std::string> parts = split(text);
+  if (parts.size() < (list ? 2 : 4)) {
+    throw UsageError(fmt::format("'{}'; expected {}/form/points:N/pairs:M", text,
+                                 list ? "op" : "op/device_variant/precision"));
+  }
+  wanted.op = parts[0];
+  wanted.variant = list ? "" : parts[1] + "/" + parts[2];
+  wanted.shape = text.substr(wanted.op.size() + 1 + (list ? 0 : wanted.variant.size() + 1));
+  wanted.network = Network::parse(network);
+  wanted.loss = parse_loss(loss);
+  omp_set_num_threads(threads);
+  const Op& op = find_op(wanted.op);
+  (list ? op.list : op.profile)(wanted);
+  return 0;
+}
+
+}  // namespace
+}  // namespace siamese::bench
+
+int main(int argc, char** argv) {
+  try {
+    return siamese::bench::run(argc, argv);
+  } catch (const siamese::UsageError& error) {
+    fmt::print(stderr, "siamese_profile: {}\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "siamese_profile: {}\n", error.what());
+    return 1;
+  }
+}
