@@ -8,6 +8,7 @@ a line per row.
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -31,14 +32,43 @@ def count(row, arguments):
     with tempfile.TemporaryDirectory() as folder:
         counters = Path(folder, "counters.json")
         done = subprocess.run([arguments.vgpu_run, "--check=none", f"--counters={counters}",
-                               "--counters-later", arguments.profile, row,
-                               *arguments.words], capture_output=True, text=True, check=False)
+                               "--counters-later", arguments.profile, row],
+                              capture_output=True, text=True, check=False)
         if done.returncode != 0:
             lines = (done.stderr or done.stdout).strip().splitlines()
             raise RuntimeError(f"{row}: {lines[-1] if lines else f'code {done.returncode}'}")
         case = json.loads(done.stdout.splitlines()[-1])
         case["kernels"] = json.loads(counters.read_text())
     return case
+
+
+def plain_name(kernel):
+    """A demangled kernel's name without its result and parameters, as the compiler's report has it."""
+    name = kernel.removeprefix("void ")
+    depth = 0
+    for at in range(len(name) - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(name[at], 0)
+        if depth == 0:
+            return name[:at] if name[at] == "(" else name
+    return name
+
+
+def registers_of_kernels(path):
+    """{plain name: registers a thread} of sm_90 code, from the build's report of resources."""
+    registers = {}
+    for line_ in path.read_text().splitlines()[1:]:
+        architecture, count_, _, _, name = line_.split(" ", 4)
+        if architecture.startswith("sm_90"):
+            registers[plain_name(name)] = int(count_)
+    return registers
+
+
+def resident_blocks(kernel, registers):
+    """Blocks an SM that shared memory, threads and registers leave room for; the last are given to
+    warps by 256."""
+    warps = -(-kernel["block"][0] * kernel["block"][1] * kernel["block"][2] // 32)
+    by_registers = 65536 // (warps * (-(-32 * registers // 256) * 256)) if registers else math.inf
+    return min(kernel["resident_blocks_ignoring_registers"], by_registers)
 
 
 def total(case, space, key):
@@ -54,7 +84,7 @@ def _share(part, whole):
     return f"{100 * part / whole:.0f}%" if whole else "-"
 
 
-def line(case):
+def line(case, registers):
     op, variant, precision, shape = case["case"].split("/", 3)
     kernels = case["kernels"]
     executed = sum(sum(kernel["flops"].values()) for kernel in kernels)
@@ -65,6 +95,8 @@ def line(case):
              for space in SPACES}
     shared = max((kernel["static_shared_bytes"] + kernel["dynamic_shared_bytes"]
                   for kernel in kernels), default=0)
+    known = [registers[name] for name in (plain_name(kernel["kernel"]) for kernel in kernels)
+             if name in registers]
     library = variant == "cuda_cublas"  # whose own kernels are not run here, and not counted
     return [op, variant.removeprefix("cuda_") + (" *" if library else ""), precision, shape.replace("/", " "), str(len(kernels)),
             f"{instructions:,}",
@@ -73,24 +105,25 @@ def line(case):
             _share(*moved["global_load"]), _share(*moved["global_store"]),
             f"{sum(kernel['bank_conflicts'] for kernel in kernels):,}",
             f"{total(case, 'local_load', 'requests') + total(case, 'local_store', 'requests'):,}",
-            f"{shared:,}", str(min((kernel["resident_blocks_ignoring_registers"]
-                                    for kernel in kernels), default=0)),
+            str(max(known)) if known else "-", f"{shared:,}",
+            str(min((resident_blocks(kernel, registers.get(plain_name(kernel["kernel"])))
+                     for kernel in kernels), default=0)),
             time_text(floor_seconds(case))]
 
 
 HEADER = ["op", "variant", "precision", "shape", "launches", "warp instructions", "useful FLOPs",
           "bytes / least", "load sectors used", "store sectors used", "bank conflicts",
-          "local accesses", "shared bytes", "blocks an SM", "H100 floor"]
+          "local accesses", "registers", "shared bytes", "blocks an SM", "H100 floor"]
 NOTE = """
 Counted by the virtual GPU from the compiled PTX; nothing here was timed, and no GPU has run it. One
-launch of each variant. useful FLOPs: the least operations of the work (bench/work.h) over those
-executed; more than 100% is possible where fewer operations are counted than the definition has.
-bytes / least: global traffic in whole sectors of 32 bytes over the least bytes. sectors used: bytes
-that lanes asked for over bytes of the sectors they touched, request by request; above 100% lanes of a
-request shared bytes. local accesses: warp instructions on local memory, which spills are. blocks an SM:
-of the kernel with fewest, limited by shared memory and threads. H100 floor: operations over the data
-sheet's peak of the precision, or least bytes over 3.35 TB/s, whichever is longer. *: what runs beside
-the library's own kernels, which the virtual GPU replaces and does not count.
+launch of each variant. useful FLOPs: the least operations of the work (bench/work.h) over those executed.
+bytes / least: global traffic in whole sectors of 32 bytes, as if no cache held any, over the least
+bytes. sectors used: bytes that lanes asked for over those of the sectors they touched, request by
+request; more than 100% where lanes share bytes. local accesses: warp instructions on local memory, where
+spilled registers go. registers (of sm_90a code), shared bytes: of the kernel with most. blocks an SM: of
+the kernel with fewest, limited by registers, shared memory and threads. H100 floor: operations over
+the data sheet's peak of the precision, or least bytes over 3.35 TB/s, whichever is longer. *: what runs
+beside the library's own kernels, which the virtual GPU replaces and does not count.
 """
 
 
@@ -107,8 +140,9 @@ def main():
     parser.add_argument("--profile", required=True, help="the program siamese_profile")
     parser.add_argument("--vgpu-run", required=True)
     parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--resources", type=Path, help="the build's report of registers")
     arguments = parser.parse_args()
-    arguments.words = []
+    registers = registers_of_kernels(arguments.resources) if arguments.resources else {}
     cases, failed = [], False
     for number, row in enumerate(arguments.rows):
         print(f"[{number + 1}/{len(arguments.rows)}] {row}", file=sys.stderr, flush=True)
@@ -119,7 +153,7 @@ def main():
             failed = True
     if cases:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        text = markdown(Table("What each rung does", HEADER, [line(case) for case in cases])) + NOTE
+        text = markdown(Table("What each rung does", HEADER, [line(case, registers) for case in cases])) + NOTE
         write(arguments.out / "counts.json", json.dumps(cases, indent=1) + "\n")
         write(arguments.out / "counts.md", text)
         print(text)

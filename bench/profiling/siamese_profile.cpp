@@ -129,7 +129,8 @@ void profile(const Case& wanted) {
 /// Prints the rows of the CUDA variants that can serve the shape.
 template <class Args>
 void list_rows(const Case& wanted) {
-  const Args shape = verify::shape_args<Args>(parse_shape(wanted));
+  const ProblemSpec spec = parse_shape(wanted);
+  const Args shape = verify::shape_args<Args>(spec);
   for (const Variant<Args>& variant : variants<Args>()) {
     if (variant.device != Device::cuda || variant.why_unsupported(shape)) continue;
     fmt::print("{}/{}_{}/{}/{}\n", wanted.op, name(variant.device), variant.name,

@@ -1,0 +1,103 @@
+"""bench/profiling/count.py and bench/profile: what is counted, and how it becomes a table."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parents[2] / "bench"
+sys.path[:0] = [str(BENCH), str(BENCH / "profiling")]
+
+import count  # noqa: E402
+
+
+def kernel(**more):
+    traffic = {"requests": 0, "bytes": 0, "sectors": 0}
+    return {"kernel": "void ns::k<(ns::P)2, 3>(float*, int (*)(int))", "block": [256, 1, 1],
+            "static_shared_bytes": 16, "dynamic_shared_bytes": 100,
+            "resident_blocks_ignoring_registers": 8, "bank_conflicts": 0,
+            "flops": {"f32": 0}, "warp_instructions": {"move": 0},
+            **{space: dict(traffic) for space in count.SPACES}, **more}
+
+
+class Table(unittest.TestCase):
+    def test_names_match_the_compilers_report(self):
+        self.assertEqual(count.plain_name(kernel()["kernel"]), "ns::k<(ns::P)2, 3>")
+        self.assertEqual(count.plain_name("ns::k<(ns::P)2, 3>"), "ns::k<(ns::P)2, 3>")
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("architecture registers stack shared kernel\nsm_80 9 0 0 ns::k<(ns::P)2, 3>\n"
+                       "sm_90 33 0 0 ns::k<(ns::P)2, 3>\n")
+            file.flush()
+            self.assertEqual(count.registers_of_kernels(Path(file.name)),
+                             {"ns::k<(ns::P)2, 3>": 33})
+
+    def test_registers_limit_the_blocks_of_an_sm(self):
+        # NVIDIA's occupancy tables: 256 threads at 32, 33, 128 and 255 registers.
+        for registers, blocks in ((None, 8), (32, 8), (33, 6), (128, 2), (255, 1)):
+            self.assertEqual(count.resident_blocks(kernel(), registers), blocks, registers)
+
+    def test_a_line_adds_up_the_launches(self):
+        load = {"requests": 2, "bytes": 64, "sectors": 4}
+        case = {"case": "adam/cuda_x/float32/parameters:8", "operations": 100.0, "bytes": 128.0,
+                "kernels": [kernel(global_load=load, flops={"f32": 150}, bank_conflicts=3,
+                                   warp_instructions={"move": 5}),
+                            kernel(global_load=load, flops={"f32": 50},
+                                   warp_instructions={"move": 7})]}
+        found = dict(zip(count.HEADER, count.line(case, {"ns::k<(ns::P)2, 3>": 33})))
+        expected = {"launches": "2", "warp instructions": "12", "useful FLOPs": "50%",
+                    "bytes / least": "2.00", "load sectors used": "50%", "store sectors used": "-",
+                    "bank conflicts": "3", "registers": "33", "shared bytes": "116",
+                    "blocks an SM": "6"}
+        self.assertEqual({key: found[key] for key in expected}, expected)
+        self.assertAlmostEqual(count.floor_seconds(case), 128 / count.BANDWIDTH)
+
+    def test_bad_words_are_refused_before_anything_is_built(self):
+        for words, says in ((["perf", "a/b"], "'perf'"), (["ncu"], "expected one row"),
+                            (["nsys", "a", "b"], "expected one row"), (["count"], "expected a row"),
+                            (["ncu", "a", "--ladder"], "--ladder"),
+                            (["ncu", "a", "--launches", "0"], "--launches"),
+                            (["count", "a", "--out", "/"], "exists"),
+                            (["count", "a", "--fast"], "--fast")):
+            done = subprocess.run([BENCH / "profile", *words], capture_output=True, text=True,
+                                  check=False)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), words)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertIn(says, done.stderr)
+
+
+class Counted(unittest.TestCase):
+    ROW = "adam/cuda_vector/float32/parameters:44610"
+
+    def count(self, out, *rows):
+        return subprocess.run([sys.executable, BENCH / "profiling/count.py", "--profile",
+                               os.environ["SIAMESE_PROFILE"], "--vgpu-run",
+                               os.environ["SIAMESE_VGPU_RUN"], "--out", out, *rows],
+                              capture_output=True, text=True, check=False)
+
+    def test_the_profiled_range_alone_is_counted(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.count(folder, self.ROW)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            case, = json.loads(Path(folder, "counts.json").read_text())
+            self.assertEqual(case["launches"], 1)
+            # The warm-up launched the same kernels before: each is there once.
+            names = [k["kernel"] for k in case["kernels"]]
+            self.assertEqual(len(names), len(set(names)))
+            loaded = count.total(case, "global_load", "bytes")
+            self.assertGreaterEqual(loaded, 4 * 4 * 44610)  # gradient, parameter, m, v
+            self.assertLess(loaded, 1.3 * 4 * 4 * 44610)
+            self.assertIn("| adam ", done.stdout)
+
+    def test_a_row_that_cannot_run_is_told_and_the_others_are_kept(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.count(folder, self.ROW, "adam/cuda_none/float32/parameters:44610")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("'cuda_none/float32' is no variant of adam", done.stderr)
+            self.assertEqual(len(json.loads(Path(folder, "counts.json").read_text())), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
