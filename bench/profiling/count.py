@@ -2,8 +2,8 @@
 
     count.py --profile siamese_profile --vgpu-run vgpu-run --out DIR ROW...
 
-Each ROW is one of siamese_profile's. DIR gets counts.json, a kernel by kernel record, and counts.md,
-a line per row.
+Each ROW is one of siamese_profile's. DIR gets counts.json, a kernel by kernel record, registers.json,
+and counts.md, a line per row.
 """
 
 import argparse
@@ -154,6 +154,10 @@ def main():
     if cases:
         arguments.out.mkdir(parents=True, exist_ok=True)
         text = markdown(Table("What each rung does", HEADER, [line(case, registers) for case in cases])) + NOTE
+        names = {plain_name(kernel["kernel"]) for case in cases for kernel in case["kernels"]}
+        write(arguments.out / "registers.json",
+              json.dumps({name: registers[name] for name in sorted(names & registers.keys())},
+                         indent=1) + "\n")
         write(arguments.out / "counts.json", json.dumps(cases, indent=1) + "\n")
         write(arguments.out / "counts.md", text)
         print(text)
