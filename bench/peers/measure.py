@@ -36,7 +36,7 @@ class Peer:
 
 # A library's first entry is how one writes it first; the others are what makes it faster.
 STEP_PEERS = [
-    Peer("tiled", ""), Peer("eigen", ""),
+    Peer("tiled", ""), Peer("eigen", ""), Peer("numpy", "numpy"),
     Peer("pytorch", "pytorch", ("twice",)),
     Peer("pytorch-once-fused", "pytorch", ("once", "fused")),
     Peer("pytorch-unique-fused", "pytorch", ("unique", "fused")),

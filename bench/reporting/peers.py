@@ -11,7 +11,8 @@ NAME = re.compile(r"(?P<op>[^/]+)/cpu_(?P<peer>[^/]+)/float32/(?P<form>[^/]+)/po
                   r"pairs:(?P<pairs>\d+)/threads:(?P<threads>\d+)")
 OURS = "tiled"
 # The library that a peer's name begins with -> its heading.
-LIBRARIES = {"eigen": "Eigen", "pytorch": "PyTorch", "jax": "JAX", "keras": "Keras"}
+LIBRARIES = {"eigen": "Eigen", "numpy": "NumPy", "pytorch": "PyTorch", "jax": "JAX", "keras": "Keras"}
+SINGLE = {"eigen", "numpy"}  # of which there is one entry
 
 
 @dataclass
@@ -72,7 +73,7 @@ def _cell(case, seconds):
 def table(cases, context):
     header = ["work", "threads", "ours"]
     for library, heading in LIBRARIES.items():
-        header += [heading] if library == "eigen" else [heading, f"{heading}, best"]
+        header += [heading] if library in SINGLE else [heading, f"{heading}, best"]
     rows = []
     for case in cases:
         row = [case.title.rsplit(",", 1)[0], str(case.threads),
@@ -80,7 +81,7 @@ def table(cases, context):
         for library in LIBRARIES:
             default, best, name = case.of_library(library)
             row.append(_cell(case, default))
-            if library != "eigen":
+            if library not in SINGLE:
                 how = f" {name.removeprefix(library).lstrip('-') or 'default'}" if best else ""
                 row.append(_cell(case, best) + how)
         rows.append(row)

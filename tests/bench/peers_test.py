@@ -106,7 +106,7 @@ class Reported(unittest.TestCase):
         cases, context = self.cases(rows("tiled", [10, 30, 20]) + rows("pytorch", [60, 40, 50]) +
                                     rows("pytorch-once-fused", [30, 30, 30]))
         table = peers.table(cases, context)
-        self.assertEqual(table.rows[0][2:6], ["20 us", "-", "50 us (2.50x)",
+        self.assertEqual(table.rows[0][2:7], ["20 us", "-", "-", "50 us (2.50x)",
                                               "30 us (1.50x) once-fused"])
         self.assertIn("torch==1", tables.markdown(table) + table.note)
 
@@ -114,7 +114,7 @@ class Reported(unittest.TestCase):
         cases, context = self.cases(rows("tiled", [10]) + rows(
             "jax", [0], error_occurred=True, error_message="No module named 'jax'"))
         table = peers.table(cases, context)
-        self.assertEqual(table.rows[0][6:8], ["-", "-"])
+        self.assertEqual(table.rows[0][7:9], ["-", "-"])
         self.assertIn("none: jax: No module named 'jax'", table.note)
 
 
