@@ -109,8 +109,10 @@ void LossTrial<Args, T>::reset() {
 
 template <class Args, class T>
 std::vector<ref::Comparison> LossTrial<Args, T>::compare(Precision precision) const {
-  const double roundoff = unit_roundoff(precision);
-  const double amplification = 10.0 * roundoff / unit_roundoff(Precision::float32);
+  // The conditioning is for one float32 rounding of the embeddings; a distance has those of its
+  // sums.
+  const double amplification = sum_tolerance(precision, problem_.spec.network.embedding_width()) /
+                               unit_roundoff(Precision::float32);
   const std::vector<double> value = loss_value_.copy_out();
   const ref::Tolerance value_tolerance{
       amplification * problem_.conditioning.value + loss_value_tolerance(problem_.spec, precision),
