@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "model/error.h"
 
 namespace siamese::bench {
@@ -41,6 +43,18 @@ std::vector<ProblemSpec> joined(std::vector<ProblemSpec> a, const std::vector<Pr
   return a;
 }
 
+// Above what any machine can hold or run; a larger number is a slip of the hand.
+constexpr std::int64_t most_count = 10000000000;
+
+// The number behind the key; -1 where there is none that is small enough.
+std::int64_t count_after(std::string_view text, std::string_view key) {
+  const std::size_t at = text.find(key);
+  if (at == std::string_view::npos) return -1;
+  std::int64_t count = -1;
+  std::from_chars(text.data() + at + key.size(), text.data() + text.size(), count);
+  return count <= most_count ? count : -1;
+}
+
 }  // namespace
 
 std::vector<ProblemSpec> shapes(std::string_view op, bool quick) {
@@ -57,6 +71,24 @@ std::vector<ProblemSpec> shapes(std::string_view op, bool quick) {
 std::string shape_name(std::string_view op, const ProblemSpec& spec) {
   if (op == "adam") return fmt::format("parameters:{}", spec.network.parameter_count());
   return fmt::format("{}/{}", name(spec.form), verify::shape_name(spec));
+}
+
+ProblemSpec parse_shape(std::string_view op, std::string_view text, const Network& network) {
+  const std::int64_t points = count_after(text, "points:");
+  const std::int64_t pairs = count_after(text, "pairs:");
+  if (op != "adam" && (points < 0 || pairs < 0)) {
+    throw UsageError(
+        fmt::format("'{}'; expected dense|indexed|all/points:N/pairs:M, N and M from 0 to {}", text,
+                    most_count));
+  }
+  ProblemSpec spec = ProblemSpec::dense(op == "adam" ? 0 : pairs);
+  if (text.starts_with(name(PairForm::indexed))) spec = ProblemSpec::indexed(points, pairs);
+  if (text.starts_with(name(PairForm::all))) spec = ProblemSpec::all_pairs(points);
+  spec.network = network;
+  if (shape_name(op, spec) != text) {
+    throw UsageError(fmt::format("'{}'; expected {}", text, shape_name(op, spec)));
+  }
+  return spec;
 }
 
 }  // namespace siamese::bench

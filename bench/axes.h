@@ -17,4 +17,7 @@ std::vector<verify::ProblemSpec> shapes(std::string_view op, bool quick);
 /// cannot be told from the counts; "parameters:44610" for adam, to which there is no more.
 std::string shape_name(std::string_view op, const verify::ProblemSpec& spec);
 
+/// The shape of an op and a network that has this name. Throws UsageError where none has.
+verify::ProblemSpec parse_shape(std::string_view op, std::string_view text, const Network& network);
+
 }  // namespace siamese::bench

@@ -4,8 +4,8 @@
 #include <omp.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
 
+#include "bench/command_line.h"
 #include "model/error.h"
 #include "model/numbers.h"
 
@@ -107,14 +107,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.add_option("--resume", options.resume,
                  "JSON of a run that was interrupted: its rows are not run again");
   app.add_flag("--progress", options.progress, "a line per row with the time left");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    return std::nullopt;
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(fmt::format("{}; see --help", error.what()));
-  }
+  if (!parse_command_line(app, argc, argv)) return std::nullopt;
 
   if (options.quick) options.goal_seconds = 0.03;
   for (const std::string& argument : app.remaining()) {

@@ -5,13 +5,13 @@
 #include <omp.h>
 
 #include <cstdio>
-#include <exception>
 #include <memory>
 #include <regex>
 #include <utility>
 #include <vector>
 
 #include "bench/ceilings.h"
+#include "bench/command_line.h"
 #include "bench/context.h"
 #include "bench/options.h"
 #include "bench/reporters.h"
@@ -24,8 +24,6 @@
 namespace siamese::bench {
 namespace {
 
-constexpr int exit_failure = 1;
-constexpr int exit_usage = 2;
 constexpr int exit_interrupted = 130;
 
 using Rows = std::vector<std::unique_ptr<Row>>;
@@ -174,15 +172,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int run_program(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const UsageError& error) {
-    fmt::print(stderr, "siamese_bench: {}\n", error.what());
-    return exit_usage;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "siamese_bench: {}\n", error.what());
-    return exit_failure;
-  }
+  return exit_code_of("siamese_bench", [&] { return run(argc, argv); });
 }
 
 }  // namespace siamese::bench

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bench/axes.h"
+#include "bench/find_variant.h"
 #include "bench/timing.h"
 #include "bench/work.h"
 #include "kernels/ops.h"
@@ -101,8 +102,7 @@ class VariantRow final : public Row {
         spec_(spec),
         work_(work(verify::shape_args<Args>(spec_))),
         store_(std::move(store)),
-        series_(fmt::format("{}/{}_{}/{}", op_name<Args>, siamese::name(variant.device),
-                            variant.name, siamese::name(variant.precision))),
+        series_(fmt::format("{}/{}", op_name<Args>, variant_name(variant))),
         name_(fmt::format("{}/{}", series_, shape_name(op_name<Args>, spec))) {}
 
   const std::string& name() const override { return name_; }

@@ -49,6 +49,9 @@ require_cmake() {
     fail "cmake is version $version; expected 3.25 or newer"
 }
 
+# What the tree was made of; -dirty marks changes that are in no commit.
+git_commit() { git -C "$root" describe --always --dirty --tags 2>/dev/null || echo unknown; }
+
 # configure_tree PRESET: a fresh machine made ready, and build/PRESET configured.
 configure_tree() {
   require_packages "${needed_packages[@]}"

@@ -21,6 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from reporting.files import write  # noqa: E402
+
 ROUNDS = 7
 SECONDS = 0.15  # of steps a round
 PATIENCE = 600  # seconds for an answer: compilers take their time
@@ -48,10 +52,13 @@ STEP_PEERS = [
 FIT_PEERS = [Peer("tiled", ""), Peer("keras", "keras", ("fit",)),
              Peer("keras-jit", "keras", ("fit", "jit"))]
 
-QUICK = [("dense", 256, 128), ("dense", 2048, 1024), ("indexed", 30, 128), ("all", 500, 124750)]
-FULL = [("dense", 256, 128), ("dense", 2048, 1024), ("dense", 16384, 8192), ("dense", 131072, 65536),
-        ("indexed", 30, 128), ("indexed", 200, 19900), ("all", 500, 124750), ("all", 2000, 1999000)]
-TRAINING = ("indexed", 30, 435)
+QUICK = ["dense/points:256/pairs:128", "dense/points:2048/pairs:1024",
+         "indexed/points:30/pairs:128", "all/points:500/pairs:124750"]
+FULL = ["dense/points:256/pairs:128", "dense/points:2048/pairs:1024",
+        "dense/points:16384/pairs:8192", "dense/points:131072/pairs:65536",
+        "indexed/points:30/pairs:128", "indexed/points:200/pairs:19900",
+        "all/points:500/pairs:124750", "all/points:2000/pairs:1999000"]
+TRAINING = "indexed/points:30/pairs:435"
 
 
 class Gone(Exception):
@@ -108,10 +115,12 @@ class Process:
 def command_of(peer, op, shape, folder, arguments, threads):
     if peer.script:
         return [arguments.python, HERE / f"{peer.script}_peer.py", folder, *peer.words]
-    form, points, pairs = shape
-    return [arguments.step, "serve", "--op", op, "--form", form, "--points", str(points), "--pairs",
-            str(pairs), "--variant",
-            f"cpu_{peer.name}/float32", "--threads", str(threads)]
+    return [arguments.step, "serve", shape, "--op", op, "--variant", f"cpu_{peer.name}/float32",
+            "--threads", str(threads), *problem_words(arguments)]
+
+
+def problem_words(arguments):
+    return ["--network", arguments.network, "--loss", arguments.loss]
 
 
 def start(command, cpus, environment):
@@ -154,10 +163,8 @@ def measure_shape(op, shape, peers, threads, folder, arguments):
 
 
 def rows_of(op, shape, threads, measured, problem):
-    form, points, pairs = shape
     for peer, times, count, reason in measured:
-        name = (f"{op}/cpu_{peer.name}/float32/{form}/points:{points}/pairs:{pairs}/"
-                f"threads:{threads}")
+        name = f"{op}/cpu_{peer.name}/float32/{shape}/threads:{threads}"
         common = {"name": name, "run_name": name, "run_type": "iteration", "threads": threads,
                   "time_unit": "us", "iterations": count}
         if reason is not None:
@@ -192,6 +199,8 @@ def main():
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--threads", type=int, action="append",
                         help="once or more; default: 1 and all")
+    parser.add_argument("--network", default="11-200relu-200relu-10sigmoid")
+    parser.add_argument("--loss", default="euclidean/absolute")
     parser.add_argument("--quick", action="store_true", help="small shapes alone")
     arguments = parser.parse_args()
     every = len(os.sched_getaffinity(0))
@@ -205,12 +214,11 @@ def main():
     rows = []
     begin = time.monotonic()
     for done, (op, shape, peers, count) in enumerate(work):
-        form, points, pairs = shape
-        print(f"[{done + 1}/{len(work)}, {time.monotonic() - begin:.0f} s] {op} {form} "
-              f"{points} points, {pairs} pairs, {count} threads", file=sys.stderr, flush=True)
+        print(f"[{done + 1}/{len(work)}, {time.monotonic() - begin:.0f} s] {op} {shape}, "
+              f"{count} threads", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([arguments.step, "export", folder, "--form", form, "--points",
-                            str(points), "--pairs", str(pairs)], check=True)
+            subprocess.run([arguments.step, "export", shape, folder, *problem_words(arguments)],
+                           check=True)
             problem = json.loads(Path(folder, "problem.json").read_text())
             measured = measure_shape(op, shape, peers, count, folder, arguments)
         rows += rows_of(op, shape, count, measured, problem)
@@ -219,9 +227,7 @@ def main():
             print(f"    {peer.name:30} {text}", file=sys.stderr, flush=True)
     context = {"date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "peers": versions(arguments.python),
                "num_cpus": every, "host_name": os.uname().nodename}
-    partial = arguments.out.with_name(f".{arguments.out.name}.part")
-    partial.write_text(json.dumps({"context": context, "benchmarks": rows}, indent=1) + "\n")
-    os.replace(partial, arguments.out)
+    write(arguments.out, json.dumps({"context": context, "benchmarks": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "bench/axes.h"
+#include "bench/command_line.h"
 #include "bench/find_variant.h"
 #include "bench/timing.h"
 #include "bench/work.h"
@@ -36,9 +38,7 @@ constexpr std::int64_t epochs = 100;
 constexpr std::int64_t batch = 128;
 
 struct Command {
-  std::string form = "dense";
-  std::int64_t points = 0;
-  std::int64_t pairs = 0;
+  std::string shape;
   std::string network = seed_network().name();
   std::string loss = name(Loss{});
   std::string op = "train_step";
@@ -48,15 +48,7 @@ struct Command {
 };
 
 ProblemSpec problem_spec(const Command& command) {
-  ProblemSpec spec;
-  if (command.form == name(PairForm::dense)) {
-    spec = ProblemSpec::dense(command.pairs);
-  } else if (command.form == name(PairForm::indexed)) {
-    spec = ProblemSpec::indexed(command.points, command.pairs);
-  } else {
-    spec = ProblemSpec::all_pairs(command.points);
-  }
-  spec.network = Network::parse(command.network);
+  ProblemSpec spec = parse_shape(command.op, command.shape, Network::parse(command.network));
   spec.loss = parse_loss(command.loss);
   return spec;
 }
@@ -179,9 +171,7 @@ int run(int argc, char** argv) {
   CLI::App* const exporter = app.add_subcommand("export", "writes the problem as files");
   CLI::App* const server = app.add_subcommand("serve", "runs a variant as often as it reads");
   for (CLI::App* const part : {exporter, server}) {
-    part->add_option("--form", command.form)->check(CLI::IsMember({"dense", "indexed", "all"}));
-    part->add_option("--points", command.points)->check(CLI::Range(0, 10000000));
-    part->add_option("--pairs", command.pairs)->check(CLI::Range(0, 10000000));
+    part->add_option("shape", command.shape, "e.g. dense/points:256/pairs:128")->required();
     part->add_option("--network", command.network);
     part->add_option("--loss", command.loss);
   }
@@ -189,14 +179,7 @@ int run(int argc, char** argv) {
   server->add_option("--op", command.op)->check(CLI::IsMember({"train_step", "fit"}));
   server->add_option("--variant", command.variant);
   server->add_option("--threads", command.threads)->check(CLI::Range(1, 4096));
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(fmt::format("{}; see --help", error.what()));
-  }
+  if (!parse_command_line(app, argc, argv)) return 0;
   omp_set_num_threads(command.threads);
   if (*exporter) {
     export_problem(command);
@@ -212,13 +195,6 @@ int run(int argc, char** argv) {
 }  // namespace siamese::bench
 
 int main(int argc, char** argv) {
-  try {
-    return siamese::bench::run(argc, argv);
-  } catch (const siamese::UsageError& error) {
-    fmt::print(stderr, "siamese_step: {}\n", error.what());
-    return 2;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "siamese_step: {}\n", error.what());
-    return 1;
-  }
+  return siamese::bench::exit_code_of("siamese_step",
+                                      [&] { return siamese::bench::run(argc, argv); });
 }

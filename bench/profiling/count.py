@@ -2,14 +2,13 @@
 
     count.py --profile siamese_profile --vgpu-run vgpu-run --out DIR ROW...
 
-Each ROW is one of siamese_profile's. DIR gets counts.json, a kernel by kernel record, registers.json,
-and counts.md, a line per row.
+Each ROW is one of siamese_profile's. DIR gets counts.json, a kernel by kernel record, and counts.md,
+a line per row.
 """
 
 import argparse
 import json
 import math
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from reporting.files import write  # noqa: E402
 from reporting.tables import Table, markdown, time_text  # noqa: E402
 
 # An H100 SXM's rates, dense, from NVIDIA's data sheet: operations and bytes a second.
@@ -27,8 +27,9 @@ SPACES = ("global_load", "global_store", "global_atomic", "local_load", "local_s
           "shared_store", "shared_atomic")
 
 
-def count(row, arguments):
-    """{"case", "operations", "bytes", "launches", "kernels": one object a launch}."""
+def count(row, arguments, registers):
+    """{"case", "operations", "bytes", "launches", "kernels": one object a launch}. Kernels get their
+    `registers`, null where the report has none."""
     with tempfile.TemporaryDirectory() as folder:
         counters = Path(folder, "counters.json")
         done = subprocess.run([arguments.vgpu_run, "--check=none", f"--counters={counters}",
@@ -39,6 +40,8 @@ def count(row, arguments):
             raise RuntimeError(f"{row}: {lines[-1] if lines else f'code {done.returncode}'}")
         case = json.loads(done.stdout.splitlines()[-1])
         case["kernels"] = json.loads(counters.read_text())
+        for kernel in case["kernels"]:
+            kernel["registers"] = registers.get(plain_name(kernel["kernel"]))
     return case
 
 
@@ -63,9 +66,10 @@ def registers_of_kernels(path):
     return registers
 
 
-def resident_blocks(kernel, registers):
+def resident_blocks(kernel):
     """Blocks an SM that shared memory, threads and registers leave room for; the last are given to
     warps by 256."""
+    registers = kernel["registers"]
     warps = -(-kernel["block"][0] * kernel["block"][1] * kernel["block"][2] // 32)
     by_registers = 65536 // (warps * (-(-32 * registers // 256) * 256)) if registers else math.inf
     return min(kernel["resident_blocks_ignoring_registers"], by_registers)
@@ -84,7 +88,7 @@ def _share(part, whole):
     return f"{100 * part / whole:.0f}%" if whole else "-"
 
 
-def line(case, registers):
+def line(case):
     op, variant, precision, shape = case["case"].split("/", 3)
     kernels = case["kernels"]
     executed = sum(sum(kernel["flops"].values()) for kernel in kernels)
@@ -95,8 +99,7 @@ def line(case, registers):
              for space in SPACES}
     shared = max((kernel["static_shared_bytes"] + kernel["dynamic_shared_bytes"]
                   for kernel in kernels), default=0)
-    known = [registers[name] for name in (plain_name(kernel["kernel"]) for kernel in kernels)
-             if name in registers]
+    known = [kernel["registers"] for kernel in kernels if kernel["registers"]]
     library = variant == "cuda_cublas"  # whose own kernels are not run here, and not counted
     return [op, variant.removeprefix("cuda_") + (" *" if library else ""), precision, shape.replace("/", " "), str(len(kernels)),
             f"{instructions:,}",
@@ -106,8 +109,7 @@ def line(case, registers):
             f"{sum(kernel['bank_conflicts'] for kernel in kernels):,}",
             f"{total(case, 'local_load', 'requests') + total(case, 'local_store', 'requests'):,}",
             str(max(known)) if known else "-", f"{shared:,}",
-            str(min((resident_blocks(kernel, registers.get(plain_name(kernel["kernel"])))
-                     for kernel in kernels), default=0)),
+            str(min(map(resident_blocks, kernels), default=0)),
             time_text(floor_seconds(case))]
 
 
@@ -127,12 +129,6 @@ beside the library's own kernels, which the virtual GPU replaces and does not co
 """
 
 
-def write(path, text):
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(text)
-    os.replace(partial, path)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -140,6 +136,7 @@ def main():
     parser.add_argument("--profile", required=True, help="the program siamese_profile")
     parser.add_argument("--vgpu-run", required=True)
     parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--commit", default="unknown", help="of the kernels, for the record")
     parser.add_argument("--resources", type=Path, help="the build's report of registers")
     arguments = parser.parse_args()
     registers = registers_of_kernels(arguments.resources) if arguments.resources else {}
@@ -147,20 +144,20 @@ def main():
     for number, row in enumerate(arguments.rows):
         print(f"[{number + 1}/{len(arguments.rows)}] {row}", file=sys.stderr, flush=True)
         try:
-            cases.append(count(row, arguments))
+            cases.append(count(row, arguments, registers))
         except RuntimeError as error:
             print(f"count: {error}", file=sys.stderr)
             failed = True
     if cases:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        text = markdown(Table("What each rung does", HEADER, [line(case, registers) for case in cases])) + NOTE
-        names = {plain_name(kernel["kernel"]) for case in cases for kernel in case["kernels"]}
-        write(arguments.out / "registers.json",
-              json.dumps({name: registers[name] for name in sorted(names & registers.keys())},
-                         indent=1) + "\n")
-        write(arguments.out / "counts.json", json.dumps(cases, indent=1) + "\n")
-        write(arguments.out / "counts.md", text)
-        print(text)
+        table = Table("What each rung does", HEADER, [line(case) for case in cases],
+                      NOTE + f"Commit {arguments.commit}.\n")
+        # A line a case: the file is for programs, and for git.
+        lines = ",\n".join(json.dumps(case) for case in cases)
+        write(arguments.out / "counts.json",
+              f'{{"context": {{"commit": "{arguments.commit}"}}, "cases": [\n{lines}\n]}}\n')
+        write(arguments.out / "counts.md", markdown(table))
+        print(markdown(table))
     return 1 if failed else 0
 
 

@@ -2,21 +2,20 @@
 #include <omp.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "bench/axes.h"
+#include "bench/command_line.h"
 #include "bench/find_variant.h"
-#include "bench/profiling/profiled_range.h"
+#include "bench/profiling/profiler.h"
 #include "bench/work.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
 #include "model/error.h"
-#include "model/numbers.h"
 #include "verify/adam.h"
 #include "verify/backward.h"
 #include "verify/forward.h"
@@ -42,21 +41,6 @@ struct Case {
   std::int64_t launches = 1;
 };
 
-constexpr std::int64_t most_count = 10000000;
-
-std::int64_t parse_count(std::string_view text, std::string_view key) {
-  std::optional<double> value;
-  if (text.starts_with(key) && text.substr(key.size()).starts_with(':')) {
-    value = parse_double(text.substr(key.size() + 1));
-  }
-  const auto count =
-      static_cast<std::int64_t>(value && *value >= 0 && *value <= most_count ? *value : -1.0);
-  if (!value || static_cast<double>(count) != *value) {
-    throw UsageError(fmt::format("'{}'; expected {}:N, N from 0 to {}", text, key, most_count));
-  }
-  return count;
-}
-
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> parts{""};
   for (const char c : text) {
@@ -69,39 +53,15 @@ std::vector<std::string> split(const std::string& text) {
   return parts;
 }
 
-ProblemSpec parse_shape(const Case& wanted) {
-  ProblemSpec spec;
-  const std::vector<std::string> parts = split(wanted.shape);
-  if (wanted.op == op_name<AdamArgs<float>>) {
-    spec = ProblemSpec::dense(0);
-  } else if (parts.size() != 3) {
-    throw UsageError(
-        fmt::format("'{}'; expected dense|indexed|all/points:N/pairs:M", wanted.shape));
-  } else {
-    const std::int64_t points = parse_count(parts[1], "points");
-    const std::int64_t pairs = parse_count(parts[2], "pairs");
-    if (parts[0] == name(PairForm::dense)) {
-      spec = ProblemSpec::dense(pairs);
-    } else if (parts[0] == name(PairForm::indexed)) {
-      spec = ProblemSpec::indexed(points, pairs);
-    } else if (parts[0] == name(PairForm::all)) {
-      spec = ProblemSpec::all_pairs(points);
-    } else {
-      throw UsageError(fmt::format("'{}'; expected dense, indexed or all", parts[0]));
-    }
-    if (spec.points != points || spec.pairs != pairs) {
-      throw UsageError(fmt::format("'{}'; expected points:{}/pairs:{} of the form {}", wanted.shape,
-                                   spec.points, spec.pairs, parts[0]));
-    }
-  }
-  spec.network = wanted.network;
+ProblemSpec problem_spec(const Case& wanted) {
+  ProblemSpec spec = parse_shape(wanted.op, wanted.shape, wanted.network);
   spec.loss = wanted.loss;
   return spec;
 }
 
 template <class Args>
 void profile(const Case& wanted) {
-  const ProblemSpec spec = parse_shape(wanted);
+  const ProblemSpec spec = problem_spec(wanted);
   const Args shape = verify::shape_args<Args>(spec);
   const Variant<Args>& variant = find_variant(wanted.variant, shape);
   const typename Trial<Args>::Problem problem(spec);
@@ -114,11 +74,10 @@ void profile(const Case& wanted) {
     if (!comparison.ok) throw Failure(comparison.describe());
   }
   trial.reset();
-  {
-    const ProfiledRange range;
-    for (std::int64_t i = 0; i < wanted.launches; ++i) launch(Stream{});
-    backend(variant.device).synchronize(Stream{});
-  }
+  start_profiler(variant.device);
+  for (std::int64_t i = 0; i < wanted.launches; ++i) launch(Stream{});
+  backend(variant.device).synchronize(Stream{});
+  stop_profiler(variant.device);
   const Work least = work(shape);
   fmt::print(
       "{{\"case\": \"{}/{}/{}\", \"launches\": {}, \"operations\": {:.17g}, "
@@ -129,7 +88,7 @@ void profile(const Case& wanted) {
 /// Prints the rows of the CUDA variants that can serve the shape.
 template <class Args>
 void list_rows(const Case& wanted) {
-  const ProblemSpec spec = parse_shape(wanted);
+  const ProblemSpec spec = problem_spec(wanted);
   const Args shape = verify::shape_args<Args>(spec);
   for (const Variant<Args>& variant : variants<Args>()) {
     if (variant.device != Device::cuda || variant.why_unsupported(shape)) continue;
@@ -195,14 +154,7 @@ int run(int argc, char** argv) {
   app.add_option("--network", network);
   app.add_option("--loss", loss);
   app.add_option("--threads", threads, "of CPU variants")->check(CLI::Range(1, 4096));
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(fmt::format("{}; see --help", error.what()));
-  }
+  if (!parse_command_line(app, argc, argv)) return 0;
   const std::vector<std::string> parts = split(text);
   if (parts.size() < (list ? 2 : 4)) {
     throw UsageError(fmt::format("'{}'; expected {}/form/points:N/pairs:M", text,
@@ -223,13 +175,6 @@ int run(int argc, char** argv) {
 }  // namespace siamese::bench
 
 int main(int argc, char** argv) {
-  try {
-    return siamese::bench::run(argc, argv);
-  } catch (const siamese::UsageError& error) {
-    fmt::print(stderr, "siamese_profile: {}\n", error.what());
-    return 2;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "siamese_profile: {}\n", error.what());
-    return 1;
-  }
+  return siamese::bench::exit_code_of("siamese_profile",
+                                      [&] { return siamese::bench::run(argc, argv); });
 }

@@ -81,14 +81,20 @@ tolerance, below 1 is right. Variants are float32 where nothing else is said.
 """
 
 
-def markdown(table):
-    """The table with its columns aligned, so that it reads well in a terminal too."""
+def grid(table):
+    """The rows alone, with columns aligned, so that they read well in a terminal too."""
     escaped = [[cell.replace("|", "\\|") for cell in row] for row in table.rows]
     widths = [max([len(cell) for cell in column] + [3])
               for column in zip(table.header, *escaped)]
     lines = [[cell.ljust(width) for cell, width in zip(row, widths)]
              for row in [table.header, ["-" * width for width in widths], *escaped]]
-    return f"## {table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def markdown(table):
+    """Title, rows, note."""
+    note = f"\n{table.note}" if table.note else ""
+    return f"## {table.title}\n\n{grid(table)}{note}"
 
 
 def correctness_table(results):
@@ -129,7 +135,7 @@ def report_text(results, more=()):
     parts = ["# Benchmark results\n"] + [f"**{text}**\n" for text in warnings(results)]
     parts += [markdown(table) for table in op_tables(results)]
     parts.append(LEGEND)
-    parts += [markdown(table) + "\n" + table.note for table in more]
+    parts += [markdown(table) for table in more]
     parts += [markdown(machine_table(results))]
     return "\n".join(parts)
 

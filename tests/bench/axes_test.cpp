@@ -37,6 +37,29 @@ TEST(Axes, EveryOpHasShapesWithNamesOfTheirOwn) {
   EXPECT_THROW(shapes("dance", true), UsageError);
 }
 
+TEST(Axes, NamesAreReadBack) {
+  for (const std::string_view op : ops) {
+    for (const ProblemSpec& spec : shapes(op, false)) {
+      const ProblemSpec read = parse_shape(op, shape_name(op, spec), spec.network);
+      EXPECT_EQ(shape_name(op, read), shape_name(op, spec)) << op;
+      EXPECT_EQ(read.form, spec.form) << op;
+    }
+  }
+}
+
+TEST(Axes, WhatIsNoShapeIsRefused) {
+  const Network network = seed_network();
+  for (const char* const text :
+       {"", "dense", "dense/points:256", "dense/points:255/pairs:128", "ring/points:256/pairs:128",
+        "dense/points:-256/pairs:128", "dense/points:256/pairs:128x", "dense/points:nan/pairs:nan",
+        "all/points:200/pairs:19901", "indexed/points:9/pairs:1000000000000",
+        "dense/points:1e2/pairs:50", "indexed/points:99999999999999999999/pairs:1"}) {
+    EXPECT_THROW(parse_shape("train_step", text, network), UsageError) << text;
+  }
+  EXPECT_THROW(parse_shape("adam", "parameters:7", network), UsageError);
+  EXPECT_THROW(parse_shape("adam", "", network), UsageError);
+}
+
 TEST(Axes, TheQuickSweepIsPartOfTheFullOne) {
   for (const std::string_view op : ops) {
     std::set<std::string> full;

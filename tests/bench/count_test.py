@@ -19,7 +19,7 @@ def kernel(**more):
     return {"kernel": "void ns::k<(ns::P)2, 3>(float*, int (*)(int))", "block": [256, 1, 1],
             "static_shared_bytes": 16, "dynamic_shared_bytes": 100,
             "resident_blocks_ignoring_registers": 8, "bank_conflicts": 0,
-            "flops": {"f32": 0}, "warp_instructions": {"move": 0},
+            "registers": None, "flops": {"f32": 0}, "warp_instructions": {"move": 0},
             **{space: dict(traffic) for space in count.SPACES}, **more}
 
 
@@ -37,16 +37,16 @@ class Table(unittest.TestCase):
     def test_registers_limit_the_blocks_of_an_sm(self):
         # NVIDIA's occupancy tables: 256 threads at 32, 33, 128 and 255 registers.
         for registers, blocks in ((None, 8), (32, 8), (33, 6), (128, 2), (255, 1)):
-            self.assertEqual(count.resident_blocks(kernel(), registers), blocks, registers)
+            self.assertEqual(count.resident_blocks(kernel(registers=registers)), blocks, registers)
 
     def test_a_line_adds_up_the_launches(self):
         load = {"requests": 2, "bytes": 64, "sectors": 4}
         case = {"case": "adam/cuda_x/float32/parameters:8", "operations": 100.0, "bytes": 128.0,
-                "kernels": [kernel(global_load=load, flops={"f32": 150}, bank_conflicts=3,
+                "kernels": [kernel(global_load=load, flops={"f32": 150}, bank_conflicts=3, registers=33,
                                    warp_instructions={"move": 5}),
                             kernel(global_load=load, flops={"f32": 50},
                                    warp_instructions={"move": 7})]}
-        found = dict(zip(count.HEADER, count.line(case, {"ns::k<(ns::P)2, 3>": 33})))
+        found = dict(zip(count.HEADER, count.line(case)))
         expected = {"launches": "2", "warp instructions": "12", "useful FLOPs": "50%",
                     "bytes / least": "2.00", "load sectors used": "50%", "store sectors used": "-",
                     "bank conflicts": "3", "registers": "33", "shared bytes": "116",
@@ -68,6 +68,31 @@ class Table(unittest.TestCase):
             self.assertIn(says, done.stderr)
 
 
+class Profiled(unittest.TestCase):
+    def run_row(self, row):
+        return subprocess.run([os.environ["SIAMESE_PROFILE"], row], capture_output=True, text=True,
+                              check=False)
+
+    def test_a_row_of_the_cpu_needs_no_gpu(self):
+        done = self.run_row("train_step/cpu_tiled/float32/dense/points:4/pairs:2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        case = json.loads(done.stdout)
+        self.assertGreater(case["operations"], 0)
+        self.assertGreater(case["bytes"], 0)
+
+    def test_bad_rows_are_one_line(self):
+        for row, says in (("dance/cpu_tiled/float32/dense/points:4/pairs:2", "'dance'"),
+                          ("train_step/cpu_tile/float32/dense/points:4/pairs:2", "'cpu_tile/float32'"),
+                          ("train_step/cpu_tiled/float32/dense/points:5/pairs:2", "points:4/pairs:2"),
+                          ("train_step/cpu_tiled/float32/dense/points:nan/pairs:2", "points:N"),
+                          ("adam/cpu_tiled/float32/parameters:7", "parameters:44610"),
+                          ("adam", "'adam'")):
+            done = self.run_row(row)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), row)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertIn(says, done.stderr)
+
+
 class Counted(unittest.TestCase):
     ROW = "adam/cuda_vector/float32/parameters:44610"
 
@@ -81,7 +106,7 @@ class Counted(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             done = self.count(folder, self.ROW)
             self.assertEqual(done.returncode, 0, done.stderr)
-            case, = json.loads(Path(folder, "counts.json").read_text())
+            case, = json.loads(Path(folder, "counts.json").read_text())["cases"]
             self.assertEqual(case["launches"], 1)
             # The warm-up launched the same kernels before: each is there once.
             names = [k["kernel"] for k in case["kernels"]]
@@ -96,7 +121,7 @@ class Counted(unittest.TestCase):
             done = self.count(folder, self.ROW, "adam/cuda_none/float32/parameters:44610")
             self.assertEqual(done.returncode, 1)
             self.assertIn("'cuda_none/float32' is no variant of adam", done.stderr)
-            self.assertEqual(len(json.loads(Path(folder, "counts.json").read_text())), 1)
+            self.assertEqual(len(json.loads(Path(folder, "counts.json").read_text())["cases"]), 1)
 
 
 if __name__ == "__main__":

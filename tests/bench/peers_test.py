@@ -17,7 +17,7 @@ from measure import Peer  # noqa: E402
 from reporting import peers, tables  # noqa: E402
 
 STEP = os.environ.get("SIAMESE_STEP", "")
-SHAPE = ("indexed", 9, 20)
+SHAPE = "indexed/points:9/pairs:20"
 
 
 class Measured(unittest.TestCase):
@@ -26,10 +26,12 @@ class Measured(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         measure.SECONDS = 0.002
-        self.arguments = argparse.Namespace(step=STEP, python=sys.executable)
+        self.arguments = argparse.Namespace(step=STEP, python=sys.executable,
+                                            network="11-200relu-200relu-10sigmoid",
+                                            loss="euclidean/absolute")
 
-    def export(self, *words):
-        return subprocess.run([STEP, "export", self.folder, *words], capture_output=True, text=True,
+    def export(self, shape, *words):
+        return subprocess.run([STEP, "export", shape, self.folder, *words], capture_output=True, text=True,
                               check=False)
 
     def script(self, name, text):
@@ -38,9 +40,7 @@ class Measured(unittest.TestCase):
 
     def measure(self, *others):
         measure.HERE = self.folder
-        form, points, pairs = SHAPE
-        self.assertEqual(self.export("--form", form, "--points", str(points), "--pairs",
-                                     str(pairs)).returncode, 0)
+        self.assertEqual(self.export(SHAPE).returncode, 0)
         found = measure.measure_shape("train_step", SHAPE, [Peer("tiled", ""), *others], 1,
                                       self.folder, self.arguments)
         problem = json.loads((self.folder / "problem.json").read_text())
@@ -75,13 +75,14 @@ class Measured(unittest.TestCase):
         self.assertEqual(sum(row.get("error_occurred", False) for row in rows), 3)
 
     def test_problems_are_refused_in_one_line(self):
-        for words in (("--form", "ring"), ("--pairs", "-1"), ("--network", "11-"), ("--loss", "l3")):
+        for words in (("ring/points:2/pairs:1",), ("dense/points:-2/pairs:-1",),
+                      (SHAPE, "--network", "11-"), (SHAPE, "--loss", "l3")):
             done = self.export(*words)
             self.assertEqual((done.returncode, done.stdout), (2, ""), words)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
 
     def test_the_files_say_what_a_step_is(self):
-        self.assertEqual(self.export("--form", "all", "--points", "7").returncode, 0)
+        self.assertEqual(self.export("all/points:7/pairs:21").returncode, 0)
         problem = json.loads((self.folder / "problem.json").read_text())
         self.assertEqual((problem["pairs"], problem["points"]), (21, 7))
         self.assertEqual([layer["outputs"] for layer in problem["layers"]], [200, 200, 10])
