@@ -24,8 +24,8 @@ std::vector<double> as_doubles(const std::vector<std::int64_t>& values) {
 // One stream through every kind of draw, in the order of the generating script.
 TEST_P(NumpyStream, IsNumpysBitForBit) {
   NumpyRandom random(GetParam());
-  std::vector<double> samples;
-  for (int i = 0; i < 700; ++i) samples.push_back(random.random_sample());
+  std::vector<double> samples(700);
+  for (double& sample : samples) sample = random.random_sample();
   std::vector<double> shown(samples.begin(), samples.begin() + 5);
   shown.insert(shown.end(), samples.begin() + 310, samples.begin() + 315);
   shown.insert(shown.end(), samples.end() - 5, samples.end());

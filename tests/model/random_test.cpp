@@ -41,7 +41,7 @@ TEST(Random, BelowReachesEachValueAlike) {
   std::array<int, 7> counts{};
   constexpr int draws = 70000;
   for (int i = 0; i < draws; ++i) ++counts[random.below(counts.size())];
-  for (const int count : counts) EXPECT_NEAR(count, draws / 7, 500);
+  for (const int count : counts) EXPECT_NEAR(count, draws / 7.0, 500);
   EXPECT_EQ(random.below(1), 0U);
 }
 
