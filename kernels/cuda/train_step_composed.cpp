@@ -37,22 +37,22 @@ constexpr Composition tiled{.name = "tiled",
                             .backward = "tiled",
                             .adam = "vector"};
 
-constexpr Composition graph{.name = "graph",
-                            .rung = 3,
-                            .forward = "tiled",
-                            .distance_loss = "gather",
-                            .all_pairs_loss = "triangle",
-                            .backward = "tiled",
-                            .adam = "vector",
-                            .captured = true};
+constexpr Composition graph = [] {
+  Composition parts = tiled;
+  parts.name = "graph";
+  parts.rung = 3;
+  parts.captured = true;
+  return parts;
+}();
 
-constexpr Composition mma{.name = "mma",
-                          .rung = 4,
-                          .forward = "mma",
-                          .distance_loss = "gather",
-                          .all_pairs_loss = "triangle",
-                          .backward = "mma",
-                          .adam = "vector"};
+constexpr Composition mma = [] {
+  Composition parts = tiled;
+  parts.name = "mma";
+  parts.rung = 4;
+  parts.forward = "mma";
+  parts.backward = "mma";
+  return parts;
+}();
 
 template <class Args>
 const Variant<Args>& find(std::string_view name, Precision precision) {
