@@ -39,10 +39,10 @@ std::string shape_name(const ProblemSpec& spec);
 double unit_roundoff(Precision precision);
 
 /// The relative error that an element may have which is a sum of `length` products, apart from what
-/// the rounding of their operands does. Beside the
-/// sum's it has a handful of roundings of its own, in the precision that it is stored in: the
-/// products' where they are not fused with the additions, and those of the bias, the activation and
-/// its derivative, or of the distance and the criterion.
+/// the rounding of their operands does. Beside the sum's it has a handful of roundings of its own,
+/// in the precision that it is stored in: the products' where they are not fused with the
+/// additions, and those of the bias, the activation and its derivative, or of the distance and the
+/// criterion.
 double sum_tolerance(Precision precision, std::int64_t length);
 
 double root_mean_square(std::span<const double> values);
