@@ -122,6 +122,17 @@ class Program(unittest.TestCase):
         self.assertIn("9.9% lower", done.stdout)
         self.assertIn("threads differs: None / 1", done.stdout)
 
+    def test_a_memory_that_was_faster_once_hides_nothing(self):
+        old = self.write("old.json", entries("a", self.STEADY), memory_bandwidth_gbs="94")
+        new = self.write("new.json", entries("a", [1.1 * t for t in self.STEADY]),
+                         memory_bandwidth_gbs="61")
+        self.assertEqual(self.compare(old, new).returncode, 1)
+
+    def test_one_pair_of_runs_is_told_to_be_little(self):
+        path = self.write("a.json", entries("a", self.STEADY))
+        self.assertIn("one pair of runs", self.compare(path, path).stdout)
+        self.assertNotIn("one pair of runs", self.compare(path, path, path, path).stdout)
+
     def test_folders_stand_for_their_results(self):
         self.write("results.json", entries("a", self.STEADY))
         self.assertEqual(self.compare(self.folder, self.folder).returncode, 0)
