@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Configures the project the way machines unlike this one would, and reads what CMake says.
-# Usage: run.sh no_nvcc | native | presets
+# Usage: run.sh no_nvcc | native | presets | sanitizers
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tree=$(mktemp -d)
@@ -44,8 +44,14 @@ case ${1:-} in
     cmake --list-presets=workflow -S "$root" >"$tree/log" 2>&1 || { cat "$tree/log"; exit 1; }
     for preset in release cpu debug asan tsan; do expect "\"$preset\""; done
     ;;
+  sanitizers)
+    for preset in asan tsan; do
+      cmake --preset "$preset" -S "$root" -B "$tree/$preset" >"$tree/log" 2>&1 ||
+        { cat "$tree/log"; echo "preset $preset does not configure"; exit 1; }
+    done
+    ;;
   *)
-    echo "run.sh: expected no_nvcc, native or presets, not '${1:-}'" >&2
+    echo "run.sh: expected no_nvcc, native, presets or sanitizers, not '${1:-}'" >&2
     exit 2
     ;;
 esac
