@@ -15,6 +15,10 @@ fail() {
 needed_packages=(g++ cmake ninja-build libeigen3-dev libgtest-dev libbenchmark-dev libcli11-dev
   nlohmann-json3-dev libfmt-dev python3 python3-matplotlib)
 
+# What the preset arm64 needs beyond them, on a machine of another kind.
+arm64_packages=(g++-aarch64-linux-gnu qemu-user-static libgtest-dev:arm64 libgmock-dev:arm64
+  libbenchmark-dev:arm64 libfmt-dev:arm64)
+
 # require_packages PACKAGE...: installs those that are missing, as root or with sudo, telling which.
 require_packages() {
   command -v dpkg-query >/dev/null ||
@@ -26,15 +30,19 @@ require_packages() {
       missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return
-  local as_root=()
+  local as_root=() foreign=()
+  for package in "${missing[@]}"; do
+    [[ $package == *:arm64 ]] && foreign=(dpkg --add-architecture arm64)
+  done
   if [ "$(id -u)" -ne 0 ]; then
     if ! command -v sudo >/dev/null || ! sudo -v 2>/dev/null; then
       fail "these packages are missing and may not be installed from here; as root, run:" \
-        "apt-get install -y ${missing[*]}"
+        "${foreign:+${foreign[*]} && apt-get update && }apt-get install -y ${missing[*]}"
     fi
     as_root=(sudo)
   fi
   say "installing what the build needs and is missing: ${missing[*]}"
+  [ ${#foreign[@]} -eq 0 ] || "${as_root[@]}" "${foreign[@]}" || fail "failed: ${foreign[*]}"
   "${as_root[@]}" apt-get update -qq ||
     echo "apt-get update failed; trying with the package lists that are here" >&2
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
@@ -55,6 +63,7 @@ git_commit() { git -C "$root" describe --always --dirty --tags 2>/dev/null || ec
 # configure_tree PRESET: a fresh machine made ready, and build/PRESET configured.
 configure_tree() {
   require_packages "${needed_packages[@]}"
+  [ "$1" != arm64 ] || require_packages "${arm64_packages[@]}"
   require_cmake
   cd "$root" || exit 1
   say "configuring build/$1"

@@ -38,6 +38,10 @@ class Peer:
     environment: tuple = ()
 
 
+# glibc gives large blocks back to the system when they are freed, and gets them zeroed page by page;
+# with this a process keeps them.
+KEPT_HEAP = (("MALLOC_MMAP_MAX_", "0"), ("MALLOC_TRIM_THRESHOLD_", str(1 << 40)))
+
 # A library's first entry is how one writes it first; the others are what makes it faster.
 STEP_PEERS = [
     Peer("tiled", ""), Peer("eigen", ""), Peer("numpy", "numpy"),
@@ -45,6 +49,8 @@ STEP_PEERS = [
     Peer("pytorch-once-fused", "pytorch", ("once", "fused")),
     Peer("pytorch-unique-fused", "pytorch", ("unique", "fused")),
     Peer("pytorch-unique-fused-compile", "pytorch", ("unique", "fused", "compile")),
+    Peer("pytorch-unique-fused-heap", "pytorch", ("unique", "fused"), KEPT_HEAP),
+    Peer("pytorch-unique-fused-compile-heap", "pytorch", ("unique", "fused", "compile"), KEPT_HEAP),
     Peer("jax", "jax", ("twice",)), Peer("jax-once", "jax", ("once",)),
     Peer("jax-unique", "jax", ("unique",)),
     Peer("keras", "keras", ("batch",)), Peer("keras-jit", "keras", ("batch", "jit")),
@@ -224,7 +230,7 @@ def main():
         rows += rows_of(op, shape, count, measured, problem)
         for peer, times, _, reason in measured:
             text = f"{1e6 * statistics.median(times):12,.1f} us" if times else f"none: {reason}"
-            print(f"    {peer.name:30} {text}", file=sys.stderr, flush=True)
+            print(f"    {peer.name:34} {text}", file=sys.stderr, flush=True)
     context = {"date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "peers": versions(arguments.python),
                "num_cpus": every, "host_name": os.uname().nodename}
     write(arguments.out, json.dumps({"context": context, "benchmarks": rows}, indent=1) + "\n")

@@ -42,7 +42,7 @@ case ${1:-} in
     ;;
   presets)
     cmake --list-presets=workflow -S "$root" >"$tree/log" 2>&1 || { cat "$tree/log"; exit 1; }
-    for preset in release cpu debug asan tsan; do expect "\"$preset\""; done
+    for preset in release cpu debug asan tsan arm64; do expect "\"$preset\""; done
     ;;
   sanitizers)
     for preset in asan tsan; do
