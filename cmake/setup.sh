@@ -17,7 +17,7 @@ needed_packages=(g++ cmake ninja-build libeigen3-dev libgtest-dev libbenchmark-d
 
 # What the preset arm64 needs beyond them, on a machine of another kind.
 arm64_packages=(g++-aarch64-linux-gnu qemu-user-static libgtest-dev:arm64 libgmock-dev:arm64
-  libbenchmark-dev:arm64 libfmt-dev:arm64)
+  libbenchmark-dev:arm64 libfmt-dev:arm64 libgomp1:arm64)
 
 # require_packages PACKAGE...: installs those that are missing, as root or with sudo, telling which.
 require_packages() {

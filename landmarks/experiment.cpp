@@ -26,7 +26,10 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::int64_t train_count(std::int64_t points) { return points - (points + 3) / 4; }
+// All but a quarter, rounded up, of any number of points.
+std::int64_t train_count(std::int64_t points) {
+  return points - points / 4 - (points % 4 == 0 ? 0 : 1);
+}
 
 // Refuses sizes whose arrays this machine cannot hold, before it tries to.
 void check_memory(const Options& options, std::int64_t points, std::int64_t dimensions) {
