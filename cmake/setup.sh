@@ -12,8 +12,8 @@ fail() {
 }
 
 # The Debian package that gives each thing the build looks for.
-needed_packages=(g++ cmake ninja-build libeigen3-dev libgtest-dev libbenchmark-dev libcli11-dev
-  nlohmann-json3-dev libfmt-dev python3 python3-matplotlib)
+needed_packages=(g++ cmake ninja-build libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev
+  libcli11-dev nlohmann-json3-dev libfmt-dev python3 python3-matplotlib)
 
 # What the preset arm64 needs beyond them, on a machine of another kind.
 arm64_packages=(g++-aarch64-linux-gnu qemu-user-static libgtest-dev:arm64 libgmock-dev:arm64
