@@ -9,9 +9,6 @@
 namespace siamese::cuda {
 namespace {
 
-constexpr std::int64_t widest_layer = 256;  // of whose row a warp holds the inputs in registers
-constexpr std::int64_t most_shared_bytes = std::int64_t{163} * 1024;  // compute capability 8.0
-
 int padded(std::int64_t width) {
   return static_cast<int>(ceil_div(width, fused_step) * fused_step);
 }
@@ -24,7 +21,7 @@ std::int64_t widest(const Network& network) {
 
 }  // namespace
 
-FusedPlan plan_fused(const Network& network) {
+FusedPlan plan_fused(const Network& network, const FusedForm& form) {
   FusedPlan plan{};
   plan.layers = static_cast<int>(network.layers().size());
   int bytes = 0;
@@ -40,32 +37,32 @@ FusedPlan plan_fused(const Network& network) {
     fused.outputs = static_cast<int>(layer.outputs);
     fused.depth = padded(layer.inputs);
     fused.columns = padded(layer.outputs);
-    fused.pitch = fused.columns + 8;
+    fused.pitch = fused.columns + form.padding;
     fused.activation = layer.activation;
     fused.parameters = layer.weights_offset;
     fused.weights = take(fused.depth * fused.pitch * 2);
     fused.bias = take(fused.columns * 4);
   }
   plan.widest = padded(widest(network));
-  plan.pitch = plan.widest + 8;
-  plan.activations = take(fused_warps * plan.activation_bytes());
+  plan.pitch = plan.widest + form.padding;
+  plan.activation_bytes = form.buffers * form.rows * plan.pitch * 2;
+  plan.activations = take(form.units * plan.activation_bytes);
   plan.shared_bytes = bytes;
   return plan;
 }
 
-std::optional<std::string> why_not_fused(const Network& network) {
+std::optional<std::string> why_not_fused(const Network& network, const FusedForm& form) {
   const auto layers = static_cast<std::int64_t>(network.layers().size());
   if (layers > most_fused_layers) {
     return fmt::format("{} layers; expected at most {}", layers, most_fused_layers);
   }
-  if (const std::int64_t width = widest(network); width > widest_layer) {
-    return fmt::format("a layer of {}; a warp's registers hold rows of at most {}", width,
-                       widest_layer);
+  if (const std::int64_t width = widest(network); width > form.widest_layer) {
+    return fmt::format("a layer of {}; a block holds rows of at most {}", width, form.widest_layer);
   }
-  const std::int64_t bytes = plan_fused(network).shared_bytes;
-  if (bytes <= most_shared_bytes) return std::nullopt;
+  const std::int64_t bytes = plan_fused(network, form).shared_bytes;
+  if (bytes <= form.most_shared_bytes) return std::nullopt;
   return fmt::format("all parameters take {} bytes of shared memory; expected at most {}", bytes,
-                     most_shared_bytes);
+                     form.most_shared_bytes);
 }
 
 }  // namespace siamese::cuda

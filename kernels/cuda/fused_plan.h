@@ -8,11 +8,36 @@
 
 namespace siamese::cuda {
 
-/// The fused rungs: layers, and warps of a block. A warp has 16 rows (points) to itself.
 inline constexpr int most_fused_layers = 8;
-inline constexpr int fused_warps = 8;
-inline constexpr int fused_rows = 16;
-inline constexpr int fused_step = 16;  ///< inputs that one mma of bf16 takes
+inline constexpr int fused_step = 16;  ///< inputs that one product of bf16 takes
+
+/// How a fused rung uses a block. A unit of warps has rows (points) to itself.
+struct FusedForm {
+  int units;
+  int rows;     ///< of a unit
+  int padding;  ///< elements by which lines of weights and activations are longer than columns
+  int buffers;  ///< of a unit's activations
+  std::int64_t widest_layer;
+  std::int64_t most_shared_bytes;
+};
+
+/// Of mma.sync, from compute capability 8.0 on: a unit is a warp, which holds the inputs of a layer
+/// in registers. Lines are an odd number of 16 bytes long, so that 8 of them lie in all banks.
+inline constexpr FusedForm fused_mma{.units = 8,
+                                     .rows = 16,
+                                     .padding = 8,
+                                     .buffers = 1,
+                                     .widest_layer = 256,
+                                     .most_shared_bytes = std::int64_t{163} * 1024};
+
+/// Of wgmma, compute capability 9.0: a unit is a warpgroup, whose inputs lie in one buffer while
+/// its outputs go to the other.
+inline constexpr FusedForm fused_wgmma{.units = 2,
+                                       .rows = 64,
+                                       .padding = 0,
+                                       .buffers = 2,
+                                       .widest_layer = 1024,
+                                       .most_shared_bytes = std::int64_t{227} * 1024};
 
 /// A layer, its sides padded with zeros to whole steps. In shared memory: W bf16 [depth, pitch] and
 /// b float32 [columns], bytes from the beginning.
@@ -21,30 +46,29 @@ struct FusedLayer {
   int outputs;
   int depth;    ///< inputs, padded
   int columns;  ///< outputs, padded
-  int pitch;    ///< columns + 8: an odd number of 16 bytes, so that 8 lines lie in all banks
+  int pitch;    ///< columns and the form's padding
   Activation activation;
   int weights;
   int bias;
   std::int64_t parameters;  ///< where W begins in the flat buffer; b follows
 };
 
-/// Where a block keeps all parameters, and its warps the activations of their rows.
+/// Where a block keeps all parameters, and its units the activations of their rows.
 struct FusedPlan {
   int layers;
   FusedLayer layer[most_fused_layers];
-  int widest;       ///< padded width of the widest input or output
-  int pitch;        ///< of a warp's activations, bf16 [fused_rows, pitch]
-  int activations;  ///< of the first warp, bytes from the beginning; the others' follow
+  int widest;            ///< padded width of the widest input or output
+  int pitch;             ///< of a unit's activations, bf16 [buffers, rows, pitch]
+  int activations;       ///< of the first unit, bytes from the beginning; the others' follow
+  int activation_bytes;  ///< of a unit
   int shared_bytes;
-
-  constexpr int activation_bytes() const { return fused_rows * pitch * 2; }
 };
 
 /// For a network that why_not_fused has nothing against.
-FusedPlan plan_fused(const Network& network);
+FusedPlan plan_fused(const Network& network, const FusedForm& form);
 
-/// Why a block cannot keep a network: too many layers, a layer that is too wide for registers, or
-/// more than the shared memory that a block has from sm_80 on.
-std::optional<std::string> why_not_fused(const Network& network);
+/// Why a block cannot keep a network: too many layers, a layer that is too wide, or more than the
+/// shared memory that a block has.
+std::optional<std::string> why_not_fused(const Network& network, const FusedForm& form);
 
 }  // namespace siamese::cuda

@@ -19,9 +19,14 @@ std::int64_t attribute(cudaDeviceAttr name, int device) {
   return value;
 }
 
-DeviceLimits query_limits() {
+int current_device() {
   int device = 0;
   SIAMESE_CHECK_CUDA(cudaGetDevice(&device));
+  return device;
+}
+
+DeviceLimits query_limits() {
+  const int device = current_device();
   return {attribute(cudaDevAttrMultiProcessorCount, device),
           attribute(cudaDevAttrMaxGridDimX, device),
           attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device)};
@@ -32,6 +37,15 @@ DeviceLimits query_limits() {
 const DeviceLimits& device_limits() {
   static const DeviceLimits limits = query_limits();
   return limits;
+}
+
+std::optional<std::string> why_no_wgmma() {
+  if (backend(Device::cuda).why_unavailable()) return std::nullopt;
+  const int device = current_device();
+  const std::int64_t major = attribute(cudaDevAttrComputeCapabilityMajor, device);
+  const std::int64_t minor = attribute(cudaDevAttrComputeCapabilityMinor, device);
+  if (major == 9 && minor == 0) return std::nullopt;
+  return fmt::format("a device of compute capability {}.{}; wgmma is of 9.0", major, minor);
 }
 
 unsigned strided_blocks(std::int64_t items, std::int64_t per_block) {

@@ -3,6 +3,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,10 @@ struct DeviceLimits {
 };
 
 const DeviceLimits& device_limits();
+
+/// Why the device cannot run wgmma, whose code is for compute capability 9.0 and no other. Nothing
+/// where there is no device, which is another matter.
+std::optional<std::string> why_no_wgmma();
 
 inline cudaStream_t cuda_stream(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
 

@@ -7,57 +7,105 @@
 // With 16 rows a warp each fragment of W serves one instruction of two, so shared memory bounds the
 // products at about half of what mma.sync can do; the writing of h takes longer than that.
 
-#include <algorithm>
-#include <memory>
-
-#include "kernels/cuda/check.h"
-#include "kernels/cuda/fused.cuh"
-#include "kernels/cuda/launch.h"
-#include "kernels/cuda/variant_parts.h"
+#include "kernels/cuda/fused_forward.cuh"
 
 namespace siamese::cuda {
 namespace {
 
-using Args = PairForwardArgs<float>;
+/// A warp takes 16 rows. A layer's input is in its registers as the fragments of A (mma.cuh); its
+/// output goes to the warp's own lines of shared memory, from where the next layer reads it as
+/// fragments. No warp waits for another. `steps`: of 16 inputs, the most that a layer has.
+template <int steps>
+class WarpChain {
+ public:
+  static constexpr FusedForm form = fused_mma;
 
-/// Two neighbours of a row, of which those before `columns` exist.
-__device__ void store_pair(float* row, int column, int columns, bool aligned, const float (&h)[2]) {
-  if (aligned && column < columns) {
-    // As an intrinsic, for the compiler takes some of these stores apart.
-    __stwb(reinterpret_cast<float2*>(row + column), {h[0], h[1]});
-    return;
-  }
-#pragma unroll
-  for (int e = 0; e < 2; ++e) {
-    if (column + e < columns) row[column + e] = h[e];
-  }
-}
-
-/// Bias and activation of 16 x 16 sums: to global memory as they are, to the warp's lines in bf16.
-__device__ void finish(const FusedLayer& layer, const float* bias, std::int64_t points,
-                       std::int64_t first_row, int first_column, const fused::Sums& sums,
-                       float* output, __nv_bfloat16* lines, int pitch) {
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const bool aligned =
-      layer.outputs % 2 == 0 && reinterpret_cast<std::uintptr_t>(output) % sizeof(float2) == 0;
-#pragma unroll
-  for (int t = 0; t < 2; ++t) {
-    const int column = first_column + t * 8 + lane % 4 * 2;
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int line = lane / 4 + i * 8;
-      float h[2];
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        h[e] = activate(layer.activation, sums[t][i * 2 + e] + bias[column + e]);
+  /// W bf16 [depth, pitch].
+  static __device__ void load_weights(const FusedLayer& layer, const float* weights,
+                                      unsigned char* shared) {
+    auto* const pairs = reinterpret_cast<std::uint32_t*>(shared + layer.weights);
+    const int thread = static_cast<int>(threadIdx.x);
+    for (int k = thread / warp_size; k < layer.depth; k += form.units) {
+      for (int column = thread % warp_size * 2; column < layer.columns; column += 2 * warp_size) {
+        pairs[(k * layer.pitch + column) / 2] =
+            fused::rounded_pair(weights, layer.inputs, layer.outputs, k, column);
       }
-      if (first_row + line < points) {
-        store_pair(output + (first_row + line) * layer.outputs, column, layer.outputs, aligned, h);
-      }
-      *reinterpret_cast<std::uint32_t*>(lines + line * pitch + column) = mma::bf16_pair(h[0], h[1]);
     }
   }
-}
+
+  __device__ WarpChain(const FusedPlan& plan, unsigned char* shared)
+      : shared_(shared),
+        lines_(reinterpret_cast<__nv_bfloat16*>(shared + plan.activations +
+                                                unit() * plan.activation_bytes)),
+        pitch_(plan.pitch) {}
+
+  __device__ int unit() const { return static_cast<int>(threadIdx.x) / warp_size; }
+  __device__ int first_row() const { return 0; }
+
+  __device__ void load(const float* x, std::int64_t points, const FusedLayer& layer,
+                       std::int64_t row) {
+#pragma unroll
+    for (int s = 0; s < steps; ++s) {
+      if (s * fused_step >= layer.depth) break;
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        step_[s][i] = fused::rounded_pair(x, points, layer.inputs, row + lane() / 4 + i % 2 * 8,
+                                          s * fused_step + i / 2 * 8 + lane() % 4 * 2);
+      }
+    }
+  }
+
+  /// 16 columns at a time. Steps go to two sets of sums in turn, so that four chains of
+  /// multiply-adds are under way.
+  template <class Use>
+  __device__ void multiply(const FusedLayer& layer, Use use) {
+    const auto* const weights = reinterpret_cast<const __nv_bfloat16*>(shared_ + layer.weights);
+    for (int column = 0; column < layer.columns; column += fused_step) {
+      const __nv_bfloat16* const at =
+          weights + lane() % 16 * layer.pitch + column + lane() / 16 * 8;
+      float partial[2][2][4] = {};
+#pragma unroll
+      for (int s = 0; s < steps; ++s) {
+        if (s * fused_step >= layer.depth) break;
+        std::uint32_t b[4];
+        mma::load_matrices<true>(at + s * fused_step * layer.pitch, b);
+        mma::multiply_add_bf16(step_[s], {b[0], b[1]}, partial[s % 2][0]);
+        mma::multiply_add_bf16(step_[s], {b[2], b[3]}, partial[s % 2][1]);
+      }
+      float sums[2][4];
+#pragma unroll
+      for (int t = 0; t < 2; ++t) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) sums[t][i] = partial[0][t][i] + partial[1][t][i];
+      }
+      use(column, sums);
+    }
+  }
+
+  __device__ void keep(int column, int i, std::uint32_t pair) {
+    const int line = lane() / 4 + i * 8;
+    *reinterpret_cast<std::uint32_t*>(lines_ + line * pitch_ + column + lane() % 4 * 2) = pair;
+  }
+
+  __device__ void turn(const FusedLayer& layer) {
+    __syncwarp();
+    const __nv_bfloat16* const at = lines_ + lane() % 16 * pitch_ + lane() / 16 * 8;
+#pragma unroll
+    for (int s = 0; s < steps; ++s) {
+      if (s * fused_step >= layer.columns) break;
+      mma::load_matrices<false>(at + s * fused_step, step_[s]);
+    }
+    __syncwarp();  // the next layer writes there
+  }
+
+ private:
+  static __device__ int lane() { return static_cast<int>(threadIdx.x) % warp_size; }
+
+  unsigned char* shared_;
+  __nv_bfloat16* lines_;  // [16, pitch]
+  int pitch_;
+  std::uint32_t step_[steps][4];
+};
 
 template <int steps>
 __global__ void __launch_bounds__(fused::threads, 1)
@@ -65,70 +113,26 @@ __global__ void __launch_bounds__(fused::threads, 1)
                   const float* __restrict__ x, const float* __restrict__ parameters,
                   float* __restrict__ hidden, float* __restrict__ embeddings) {
   extern __shared__ __align__(16) unsigned char shared[];
-  fused::load_parameters(plan, parameters, shared);
-  __syncthreads();
-
-  const int warp = static_cast<int>(threadIdx.x) / warp_size;
-  auto* const lines =
-      reinterpret_cast<__nv_bfloat16*>(shared + plan.activations + warp * plan.activation_bytes());
-  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * fused_warps * fused_rows;
-  std::int64_t row = (static_cast<std::int64_t>(blockIdx.x) * fused_warps + warp) * fused_rows;
-  for (; row < points; row += step) {
-    fused::Rows<steps> input;
-    input.load(x, points, plan.layer[0].inputs, row);
-    float* output = hidden;
-    for (int l = 0; l < plan.layers; ++l) {
-      const FusedLayer& layer = plan.layer[l];
-      if (l == plan.layers - 1) output = embeddings;
-      const auto* const weights = reinterpret_cast<const __nv_bfloat16*>(shared + layer.weights);
-      const auto* const bias = reinterpret_cast<const float*>(shared + layer.bias);
-      for (int column = 0; column < layer.columns; column += fused_step) {
-        fused::Sums sums;
-        fused::multiply(input, weights, layer.pitch, layer.depth, column, sums);
-        finish(layer, bias, points, row, column, sums, output, lines, plan.pitch);
-      }
-      __syncwarp();
-      input.read(lines, plan.pitch, layer.columns);
-      __syncwarp();  // the next layer writes there
-      output += points * layer.outputs;
-    }
-  }
+  fused::forward<WarpChain<steps>>(plan, points, x, parameters, hidden, embeddings, shared);
 }
 
-template <int steps>
-void launch(const Args& args, const FusedPlan& plan, Stream stream) {
-  const std::int64_t tiles = ceil_div(args.points, fused_warps * fused_rows);
-  if (tiles == 0) return;
-  const auto blocks = static_cast<unsigned>(std::min(tiles, device_limits().multiprocessors));
-  forward_fused<steps><<<blocks, fused::threads, static_cast<std::size_t>(plan.shared_bytes),
-                         cuda_stream(stream)>>>(plan, args.points, args.x, args.parameters,
-                                                args.hidden, args.embeddings);
-  SIAMESE_CHECK_LAUNCH("forward_fused");
+std::optional<std::string> why_unsupported(const PairForwardArgs<float>& args) {
+  return why_not_fused(*args.network, fused_mma);
 }
 
-std::optional<std::string> why_unsupported(const Args& args) {
-  return why_not_fused(*args.network);
+Launch prepare(const PairForwardArgs<float>& args) {
+  const FusedPlan plan = plan_fused(*args.network, fused_mma);
+  const auto kernel = plan.widest <= 64 ? forward_fused<4> : forward_fused<16>;
+  return traced(args, "fused", Precision::bf16,
+                fused::prepare(args, fused_mma, plan, kernel, "forward_fused"));
 }
 
-template <int steps>
-Launch prepare_steps(const Args& args, const FusedPlan& plan) {
-  allow_shared(forward_fused<steps>, plan.shared_bytes, "forward_fused");
-  return [args, plan](Stream stream) { launch<steps>(args, plan, stream); };
-}
-
-Launch prepare(const Args& args) {
-  const FusedPlan plan = plan_fused(*args.network);
-  const Launch launch =
-      plan.widest <= 64 ? prepare_steps<4>(args, plan) : prepare_steps<16>(args, plan);
-  return traced(args, "fused", Precision::bf16, launch);
-}
-
-const Register<Args> bf16({.name = "fused",
-                           .device = Device::cuda,
-                           .precision = Precision::bf16,
-                           .rung = 3,
-                           .why_unsupported = why_unsupported,
-                           .prepare = prepare});
+const Register<PairForwardArgs<float>> bf16({.name = "fused",
+                                             .device = Device::cuda,
+                                             .precision = Precision::bf16,
+                                             .rung = 3,
+                                             .why_unsupported = why_unsupported,
+                                             .prepare = prepare});
 
 }  // namespace
 }  // namespace siamese::cuda

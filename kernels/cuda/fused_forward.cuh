@@ -1,0 +1,140 @@
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/fused_plan.h"
+#include "kernels/cuda/index.cuh"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/mma.cuh"
+#include "kernels/cuda/variant_parts.h"
+
+// What the fused rungs share: a block keeps all parameters in shared memory, and each unit of its
+// warps takes rows of X through layer after layer. How a unit multiplies is the rung's business, a
+// class Chain with
+//   static constexpr FusedForm form;
+//   Chain(plan, shared)                           by every thread
+//   static load_weights(layer, weights, shared)   by all threads of the block
+//   unit(), first_row()                           of the warp; the first of its 16 rows in the unit
+//   load(x, points, layer, row)                   the unit's rows of X from `row` on
+//   multiply(layer, use)                          use(column, sums), sums [16, 8 blocks] of the
+//                                                 warp's rows: C's of mma.cuh, side by side
+//   keep(column, i, pair)                         an output in bf16, the lane's pair of the C at
+//                                                 `column`; i = 1: of the row 8 below
+//   turn(layer)                                   what was kept is the input of the next layer
+
+namespace siamese::cuda::fused {
+
+inline constexpr int threads = 256;
+
+/// Two neighbours of a row of a float32 matrix [rows, columns] as bf16; 0 beyond.
+__device__ inline std::uint32_t rounded_pair(const float* matrix, std::int64_t rows, int columns,
+                                             std::int64_t row, int column) {
+  const auto element = [&](int c) {
+    return row < rows && c < columns ? matrix[row * columns + c] : 0.0F;
+  };
+  return mma::bf16_pair(element(column), element(column + 1));
+}
+
+/// b of a layer, with zeros in its padding, from behind its W, by `block_threads` threads.
+__device__ inline void load_bias(const FusedLayer& layer, const float* weights,
+                                 unsigned char* shared, int block_threads = threads) {
+  const float* const bias = weights + static_cast<std::int64_t>(layer.inputs) * layer.outputs;
+  auto* const biases = reinterpret_cast<float*>(shared + layer.bias);
+  for (int c = static_cast<int>(threadIdx.x); c < layer.columns; c += block_threads) {
+    biases[c] = c < layer.outputs ? bias[c] : 0.0F;
+  }
+}
+
+/// Two neighbours of a row, of which those before `columns` exist.
+__device__ inline void store_pair(float* row, int column, int columns, bool aligned,
+                                  const float (&h)[2]) {
+  if (aligned && column < columns) {
+    // As an intrinsic, for the compiler takes some of these stores apart.
+    __stwb(reinterpret_cast<float2*>(row + column), {h[0], h[1]});
+    return;
+  }
+#pragma unroll
+  for (int e = 0; e < 2; ++e) {
+    if (column + e < columns) row[column + e] = h[e];
+  }
+}
+
+/// Bias and activation of sums: to global memory as they are, to the next layer in bf16.
+template <class Chain, int blocks>
+__device__ void finish(const FusedLayer& layer, const float* bias, std::int64_t points,
+                       std::int64_t first_row, int first_column, const float (&sums)[blocks][4],
+                       float* output, Chain& chain) {
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const bool aligned =
+      layer.outputs % 2 == 0 && reinterpret_cast<std::uintptr_t>(output) % sizeof(float2) == 0;
+#pragma unroll
+  for (int t = 0; t < blocks; ++t) {
+    const int column = first_column + t * 8 + lane % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const std::int64_t row = first_row + lane / 4 + i * 8;
+      float h[2];
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        h[e] = activate(layer.activation, sums[t][i * 2 + e] + bias[column + e]);
+      }
+      if (row < points) {
+        store_pair(output + row * layer.outputs, column, layer.outputs, aligned, h);
+      }
+      chain.keep(first_column + t * 8, i, mma::bf16_pair(h[0], h[1]));
+    }
+  }
+}
+
+/// The forward pass of the points that are the block's.
+template <class Chain>
+__device__ void forward(const FusedPlan& plan, std::int64_t points, const float* x,
+                        const float* parameters, float* hidden, float* embeddings,
+                        unsigned char* shared) {
+  for (int l = 0; l < plan.layers; ++l) {
+    const FusedLayer& layer = plan.layer[l];
+    Chain::load_weights(layer, parameters + layer.parameters, shared);
+    load_bias(layer, parameters + layer.parameters, shared);
+  }
+  __syncthreads();
+
+  Chain chain(plan, shared);
+  constexpr std::int64_t block_rows = Chain::form.units * Chain::form.rows;
+  std::int64_t row = blockIdx.x * block_rows + chain.unit() * Chain::form.rows;
+  for (; row < points; row += gridDim.x * block_rows) {
+    chain.load(x, points, plan.layer[0], row);
+    float* output = hidden;
+    for (int l = 0; l < plan.layers; ++l) {
+      const FusedLayer& layer = plan.layer[l];
+      if (l == plan.layers - 1) output = embeddings;
+      const auto* const bias = reinterpret_cast<const float*>(shared + layer.bias);
+      chain.multiply(layer, [&](int column, const auto& sums) {
+        finish(layer, bias, points, row + chain.first_row(), column, sums, output, chain);
+      });
+      chain.turn(layer);
+      output += points * layer.outputs;
+    }
+  }
+}
+
+/// Of a kernel with the parameters plan, points, x, parameters, hidden, embeddings.
+template <class Kernel>
+Launch prepare(const PairForwardArgs<float>& args, const FusedForm& form, const FusedPlan& plan,
+               Kernel kernel, const char* name) {
+  allow_shared(kernel, plan.shared_bytes, name);
+  return [=](Stream stream) {
+    const std::int64_t tiles = ceil_div(args.points, form.units * form.rows);
+    if (tiles == 0) return;
+    const auto blocks = static_cast<unsigned>(std::min(tiles, device_limits().multiprocessors));
+    kernel<<<blocks, threads, static_cast<std::size_t>(plan.shared_bytes), cuda_stream(stream)>>>(
+        plan, args.points, args.x, args.parameters, args.hidden, args.embeddings);
+    SIAMESE_CHECK_LAUNCH("fused forward");
+  };
+}
+
+}  // namespace siamese::cuda::fused
