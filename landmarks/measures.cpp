@@ -39,7 +39,7 @@ Measures measure(const Matrix<double>& truth, const Matrix<double>& predicted) {
       moment_tp += from_mean_t * (p - mean_p);
     }
   }
-  measures.error_per_point = absolute_sum / static_cast<double>(measures.pairs);
+  measures.error_per_point = absolute_sum / static_cast<double>(truth.rows);
   measures.error_per_pair = absolute_sum / static_cast<double>(measures.pairs);
   if (moment_tt > 0 && moment_pp > 0) {
     const double r = moment_tp / std::sqrt(moment_tt * moment_pp);
