@@ -18,30 +18,33 @@ namespace siamese::cuda::fused {
 
 inline constexpr int threads = fused_warps * warp_size;
 
-/// Rounds all parameters to bf16 into shared memory, weights [depth, pitch] with zeros in the
-/// padding, and copies the biases, by all threads of the block.
-__device__ inline void load_parameters(const FusedPlan& plan, const float* parameters,
-                                       unsigned char* shared) {
-  for (int l = 0; l < plan.layers; ++l) {
-    const FusedLayer& layer = plan.layer[l];
-    const float* const weights = parameters + layer.parameters;
-    const float* const bias = weights + static_cast<std::int64_t>(layer.inputs) * layer.outputs;
-    auto* const pairs = reinterpret_cast<std::uint32_t*>(shared + layer.weights);
-    const int lane = static_cast<int>(threadIdx.x) % warp_size;
-    for (int k = static_cast<int>(threadIdx.x) / warp_size; k < layer.depth; k += fused_warps) {
-      const auto weight = [&](int column) {
-        const bool exists = k < layer.inputs && column < layer.outputs;
-        return exists ? weights[k * layer.outputs + column] : 0.0F;
-      };
-      for (int column = lane * 2; column < layer.columns; column += 2 * warp_size) {
-        pairs[(k * layer.pitch + column) / 2] = mma::bf16_pair(weight(column), weight(column + 1));
-      }
-    }
-    auto* const biases = reinterpret_cast<float*>(shared + layer.bias);
-    for (int c = static_cast<int>(threadIdx.x); c < layer.columns; c += threads) {
-      biases[c] = c < layer.outputs ? bias[c] : 0.0F;
+/// Rounds a layer's parameters to bf16 into shared memory, weights [depth, pitch] with zeros in the
+/// padding, and copies the bias, by all threads of the block.
+__device__ inline void load_layer(const FusedLayer& layer, const float* parameters,
+                                  unsigned char* shared) {
+  const float* const weights = parameters + layer.parameters;
+  const float* const bias = weights + static_cast<std::int64_t>(layer.inputs) * layer.outputs;
+  auto* const pairs = reinterpret_cast<std::uint32_t*>(shared + layer.weights);
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  for (int k = static_cast<int>(threadIdx.x) / warp_size; k < layer.depth; k += fused_warps) {
+    const auto weight = [&](int column) {
+      const bool exists = k < layer.inputs && column < layer.outputs;
+      return exists ? weights[k * layer.outputs + column] : 0.0F;
+    };
+    for (int column = lane * 2; column < layer.columns; column += 2 * warp_size) {
+      pairs[(k * layer.pitch + column) / 2] = mma::bf16_pair(weight(column), weight(column + 1));
     }
   }
+  auto* const biases = reinterpret_cast<float*>(shared + layer.bias);
+  for (int c = static_cast<int>(threadIdx.x); c < layer.columns; c += threads) {
+    biases[c] = c < layer.outputs ? bias[c] : 0.0F;
+  }
+}
+
+/// All layers' parameters.
+__device__ inline void load_parameters(const FusedPlan& plan, const float* parameters,
+                                       unsigned char* shared) {
+  for (int l = 0; l < plan.layers; ++l) load_layer(plan.layer[l], parameters, shared);
 }
 
 /// 16 rows as the fragments of A, step by step of 16 columns; zeros beyond what exists. `steps` is

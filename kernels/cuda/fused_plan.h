@@ -40,6 +40,15 @@ struct FusedPlan {
   constexpr int activation_bytes() const { return fused_rows * pitch * 2; }
 };
 
+/// Hands out shared memory, from its beginning on.
+struct FusedPlaces {
+  int bytes = 0;
+
+  int take(int wanted);
+  /// A layer with sides of at least `depth` and `columns`, and places for its W and b.
+  FusedLayer take_layer(const Layer& layer, std::int64_t depth, std::int64_t columns);
+};
+
 /// For a network that why_not_fused has nothing against.
 FusedPlan plan_fused(const Network& network);
 
