@@ -1,16 +1,12 @@
 #pragma once
 
-#include <cuda_bf16.h>
-
 #include <algorithm>
 #include <cstdint>
 
 #include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/check.h"
-#include "kernels/cuda/fused_plan.h"
-#include "kernels/cuda/index.cuh"
+#include "kernels/cuda/fused.cuh"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/variant_parts.h"
 
 // What the fused rungs share: a block keeps all parameters in shared memory, and each unit of its
@@ -28,27 +24,6 @@
 //   turn(layer)                                   what was kept is the input of the next layer
 
 namespace siamese::cuda::fused {
-
-inline constexpr int threads = 256;
-
-/// Two neighbours of a row of a float32 matrix [rows, columns] as bf16; 0 beyond.
-__device__ inline std::uint32_t rounded_pair(const float* matrix, std::int64_t rows, int columns,
-                                             std::int64_t row, int column) {
-  const auto element = [&](int c) {
-    return row < rows && c < columns ? matrix[row * columns + c] : 0.0F;
-  };
-  return mma::bf16_pair(element(column), element(column + 1));
-}
-
-/// b of a layer, with zeros in its padding, from behind its W, by `block_threads` threads.
-__device__ inline void load_bias(const FusedLayer& layer, const float* weights,
-                                 unsigned char* shared, int block_threads = threads) {
-  const float* const bias = weights + static_cast<std::int64_t>(layer.inputs) * layer.outputs;
-  auto* const biases = reinterpret_cast<float*>(shared + layer.bias);
-  for (int c = static_cast<int>(threadIdx.x); c < layer.columns; c += block_threads) {
-    biases[c] = c < layer.outputs ? bias[c] : 0.0F;
-  }
-}
 
 /// Two neighbours of a row, of which those before `columns` exist.
 __device__ inline void store_pair(float* row, int column, int columns, bool aligned,

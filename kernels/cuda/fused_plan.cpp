@@ -21,33 +21,39 @@ std::int64_t widest(const Network& network) {
 
 }  // namespace
 
+int FusedPlaces::take(int wanted) {
+  const int at = bytes;
+  bytes += wanted;
+  return at;
+}
+
+FusedLayer FusedPlaces::take_layer(const Layer& layer, std::int64_t depth, std::int64_t columns) {
+  FusedLayer fused{};
+  fused.inputs = static_cast<int>(layer.inputs);
+  fused.outputs = static_cast<int>(layer.outputs);
+  fused.depth = padded(depth);
+  fused.columns = padded(columns);
+  fused.pitch = fused.columns + padding;
+  fused.activation = layer.activation;
+  fused.parameters = layer.weights_offset;
+  fused.weights = take(fused.depth * fused.pitch * 2);
+  fused.bias = take(fused.columns * 4);
+  return fused;
+}
+
 FusedPlan plan_fused(const Network& network, const FusedForm& form) {
   FusedPlan plan{};
   plan.layers = static_cast<int>(network.layers().size());
-  int bytes = 0;
-  const auto take = [&bytes](int wanted) {
-    const int at = bytes;
-    bytes += wanted;
-    return at;
-  };
+  FusedPlaces places{form.padding};
   for (int l = 0; l < plan.layers; ++l) {
     const Layer& layer = network.layers()[static_cast<std::size_t>(l)];
-    FusedLayer& fused = plan.layer[l];
-    fused.inputs = static_cast<int>(layer.inputs);
-    fused.outputs = static_cast<int>(layer.outputs);
-    fused.depth = padded(layer.inputs);
-    fused.columns = padded(layer.outputs);
-    fused.pitch = fused.columns + form.padding;
-    fused.activation = layer.activation;
-    fused.parameters = layer.weights_offset;
-    fused.weights = take(fused.depth * fused.pitch * 2);
-    fused.bias = take(fused.columns * 4);
+    plan.layer[l] = places.take_layer(layer, layer.inputs, layer.outputs);
   }
   plan.widest = padded(widest(network));
   plan.pitch = plan.widest + form.padding;
   plan.activation_bytes = form.buffers * form.rows * plan.pitch * 2;
-  plan.activations = take(form.units * plan.activation_bytes);
-  plan.shared_bytes = bytes;
+  plan.activations = places.take(form.units * plan.activation_bytes);
+  plan.shared_bytes = places.bytes;
   return plan;
 }
 

@@ -64,6 +64,16 @@ struct FusedPlan {
   int shared_bytes;
 };
 
+/// Hands out shared memory, from its beginning on.
+struct FusedPlaces {
+  int padding;  ///< of a FusedForm
+  int bytes = 0;
+
+  int take(int wanted);
+  /// A layer with sides of at least `depth` and `columns`, and places for its W and b.
+  FusedLayer take_layer(const Layer& layer, std::int64_t depth, std::int64_t columns);
+};
+
 /// For a network that why_not_fused has nothing against.
 FusedPlan plan_fused(const Network& network, const FusedForm& form);
 

@@ -20,17 +20,9 @@ class WarpChain {
  public:
   static constexpr FusedForm form = fused_mma;
 
-  /// W bf16 [depth, pitch].
   static __device__ void load_weights(const FusedLayer& layer, const float* weights,
                                       unsigned char* shared) {
-    auto* const pairs = reinterpret_cast<std::uint32_t*>(shared + layer.weights);
-    const int thread = static_cast<int>(threadIdx.x);
-    for (int k = thread / warp_size; k < layer.depth; k += form.units) {
-      for (int column = thread % warp_size * 2; column < layer.columns; column += 2 * warp_size) {
-        pairs[(k * layer.pitch + column) / 2] =
-            fused::rounded_pair(weights, layer.inputs, layer.outputs, k, column);
-      }
-    }
+    fused::load_weight_lines(layer, weights, shared);
   }
 
   __device__ WarpChain(const FusedPlan& plan, unsigned char* shared)

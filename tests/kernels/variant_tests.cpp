@@ -195,6 +195,12 @@ std::vector<ProblemSpec> train_step_specs() {
   }
   for (const Network& network : networks()) {
     specs.push_back(with(ProblemSpec::indexed(70, 300), network, {}, Adam::torch()));
+    specs.push_back(with(ProblemSpec::dense(33), network));
+  }
+  // Bounds of what a block holds: of the middle layer's gradient and of its bias's place in it.
+  for (const char* network :
+       {"11-191relu-207tanh-10", "11-192relu-15relu-16", "11-207relu-16relu-1"}) {
+    specs.push_back(with(ProblemSpec::dense(33), Network::parse(network)));
   }
   for (const std::int64_t pairs : {0, 1, 2, 128, 129, 500}) {
     specs.push_back(ProblemSpec::dense(pairs));
