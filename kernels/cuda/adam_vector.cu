@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "kernels/cuda/adam.cuh"
+#include "kernels/cuda/adam_begin.h"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
@@ -16,10 +17,6 @@ namespace siamese::cuda {
 namespace {
 
 constexpr int threads = 256;
-
-__global__ void begin_step(std::int64_t* step, Adam adam, AdamStep* scalars) {
-  *scalars = adam_step_at(adam, ++*step);
-}
 
 template <class T>
 __global__ void adam_vector(const AdamArgs<T> args, const AdamStep* scalars) {
@@ -48,8 +45,7 @@ __global__ void adam_vector(const AdamArgs<T> args, const AdamStep* scalars) {
 
 template <class T>
 void launch_adam(const AdamArgs<T>& args, const Buffer<AdamStep>& scalars, cudaStream_t stream) {
-  begin_step<<<1, 1, 0, stream>>>(args.step, args.adam, scalars.data());
-  SIAMESE_CHECK_LAUNCH("begin_step");
+  launch_begin_step(args.step, args.adam, scalars.data(), stream);
   if (args.count == 0) return;
   const unsigned blocks = strided_blocks(ceil_div(args.count, Pack<T>::size), threads);
   adam_vector<<<blocks, threads, 0, stream>>>(args, scalars.data());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/fused.cuh"
 #include "kernels/cuda/fused_step_plan.h"
 #include "kernels/cuda/product.cuh"

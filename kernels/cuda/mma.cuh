@@ -28,6 +28,13 @@ __device__ inline std::uint32_t bf16_pair(float first, float second) {
   return bits;
 }
 
+/// And back, the low half first.
+__device__ inline float2 float_pair(std::uint32_t bits) {
+  __nv_bfloat162 pair;
+  std::memcpy(&pair, &bits, sizeof bits);
+  return __bfloat1622float2(pair);
+}
+
 /// Rounded to TF32, to nearest, ties away.
 __device__ inline std::uint32_t round_tf32(float value) {
   std::uint32_t bits;

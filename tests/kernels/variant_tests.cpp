@@ -210,6 +210,9 @@ std::vector<ProblemSpec> train_step_specs() {
   }
   specs.push_back(ProblemSpec::indexed(30, 128));
   specs.push_back(ProblemSpec::indexed(200, 19900));
+  specs.push_back(with(ProblemSpec::indexed(40, 60), Network::parse("3-40relu-230tanh-4")));
+  // More pairs than a grid takes at once, several times over.
+  specs.push_back(with(ProblemSpec::dense(17000), Network::parse("2-3tanh-3tanh-2")));
   return specs;
 }
 

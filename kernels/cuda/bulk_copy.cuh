@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+
+// Bulk copies into shared memory, which the copy engine makes while threads do other things, and
+// the barriers in shared memory that tell when they have arrived: mbarrier and cp.async.bulk, from
+// compute capability 9.0 on.
+
+namespace siamese::cuda {
+
+/// An mbarrier, to be initialised by one thread. Its phases are counted from 0; a phase ends when
+/// `arrivals` threads have arrived and all bytes have that were announced in it.
+class CopyBarrier {
+ public:
+  __device__ void init(int arrivals) {
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(address()), "r"(arrivals)
+                 : "memory");
+  }
+
+  __device__ void arrive() {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(address()) : "memory");
+  }
+
+  /// Arrives and copies: `bytes`, a multiple of 16, end the phase when they are there.
+  __device__ void arrive_with_copy(void* to, const void* from, int bytes) {
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address()),
+                 "r"(bytes)
+                 : "memory");
+    asm volatile(
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
+            "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(to))),
+        "l"(from), "r"(bytes), "r"(address())
+        : "memory");
+  }
+
+  /// Waits for the end of phase number `phase`, which must be this one or the one before.
+  __device__ void wait(std::int64_t phase) {
+    asm volatile(
+        "{\n.reg .pred done;\nagain:\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n@!done bra again;\n}" ::"r"(
+            address()),
+        "r"(static_cast<int>(phase % 2))
+        : "memory");
+  }
+
+ private:
+  __device__ std::uint32_t address() {
+    return static_cast<std::uint32_t>(__cvta_generic_to_shared(&state_));
+  }
+
+  std::uint64_t state_;
+};
+
+/// After init, by the thread that did it, before the block's threads meet.
+__device__ inline void publish_barriers() {
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
+}  // namespace siamese::cuda

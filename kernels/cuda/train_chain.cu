@@ -1,0 +1,328 @@
+// The first kernel of the training step on warpgroups: stripes of pairs forward to the loss and
+// back to dz_1, all weights in bf16 in shared memory. Of a stripe [64 rows] a warpgroup holds
+//   x [64, 16], h_1 [64, d1], h_2 [64, d2], dz_3 [64, 16]
+// in shared memory; dz_2 and dz_1 take the places of h_2 and h_1. The outer layers' gradients stay
+// in registers over all stripes. The middle layer's would not find room: of it, dz_2 goes to memory
+// for the second kernel (train_middle.cu), with x.
+//
+// x has a column of ones behind its last, and so has h_2: the row of a weight's gradient that
+// belongs to it is the bias's gradient. The weights' row there is 0.
+
+#include <iterator>
+
+#include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/block_sum.cuh"
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/pair_loss.cuh"
+#include "kernels/cuda/train_wgmma_kernels.h"
+#include "kernels/cuda/weight_blocks.cuh"
+
+namespace siamese::cuda {
+namespace {
+
+constexpr int chain_threads = chain_groups * wgmma::group_threads;
+constexpr int outer_tiles = most_middle_columns / wgmma::rows;
+
+/// The gradient [d, 16] of an outer layer, or its transpose, by tiles of 64 rows. Where the last
+/// tile would go past the end it overlaps the one before.
+using OuterSums = float[outer_tiles][2][4];
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+
+/// sums += H^T other, H [64, columns], other [64, 16].
+__device__ void add_outer(const wgmma::Blocks& h, int columns, const wgmma::Blocks& other,
+                          OuterSums& sums) {
+  wgmma::begin(sums);
+#pragma unroll
+  for (int tile = 0; tile < outer_tiles; ++tile) {
+    const int column = min(tile * wgmma::rows, columns - wgmma::rows);
+    wgmma::Operand<true> a(h, 0, column);
+    wgmma::Operand<true> b(other, 0, 0);
+#pragma unroll
+    for (int s = 0; s < stripe_rows / wgmma::depth; ++s) {
+      wgmma::multiply_add<true, true>(a.descriptor, b.descriptor, sums[tile]);
+      a.descriptor += a.step;
+      b.descriptor += b.step;
+    }
+  }
+  wgmma::finish(sums);
+}
+
+/// use(row, column, sum) for each element of the sums, which this thread has, once.
+template <class Use>
+__device__ void each_outer(const OuterSums& sums, int columns, int first_row, Use use) {
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+#pragma unroll
+  for (int tile = 0; tile < outer_tiles; ++tile) {
+    const int begin = tile * wgmma::rows;
+    const int row = min(begin, columns - wgmma::rows) + first_row + lane / 4;
+#pragma unroll
+    for (int t = 0; t < 2; ++t) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int at = row + i / 2 * 8;
+        if (at >= begin) use(at, t * 8 + lane % 4 * 2 + i % 2, sums[tile][t][i]);
+      }
+    }
+  }
+}
+
+/// A warpgroup of the first kernel.
+template <Distance distance>
+class TrainChain {
+ public:
+  __device__ TrainChain(const TrainPlan& plan, const TrainStepArgs<float>& args,
+                        unsigned char* shared, unsigned char* records)
+      : plan_(plan),
+        args_(args),
+        shared_(shared),
+        records_(records),
+        group_(wgmma::group_of_thread()),
+        lane_(static_cast<int>(threadIdx.x) % warp_size),
+        first_row_(static_cast<int>(threadIdx.x) / warp_size % wgmma::group_warps * 16) {
+    auto* at = reinterpret_cast<std::uint32_t*>(shared + plan.chain_group +
+                                                group_ * plan.chain_group_bytes);
+    const auto take = [&](int columns) {
+      const wgmma::Blocks blocks{at, stripe_rows};
+      at += stripe_rows * columns / 2;
+      return blocks;
+    };
+    x_ = take(outer_columns);
+    h1_ = take(plan.layer[0].columns);
+    h2_ = take(plan.layer[1].columns);
+    dz3_ = take(outer_columns);
+  }
+
+  __device__ void run() {
+    const std::int64_t groups = static_cast<std::int64_t>(gridDim.x) * chain_groups;
+    for (std::int64_t stripe = blockIdx.x * chain_groups + group_; stripe < plan_.stripes;
+         stripe += groups) {
+      stripe_ = stripe;
+      const wgmma::Blocks record{
+          reinterpret_cast<std::uint32_t*>(records_ + stripe * plan_.record_bytes()), stripe_rows};
+      load_points(record);
+      wgmma::meet(group_);
+      forward(plan_.layer[0], x_, h1_);
+      wgmma::meet(group_);
+      forward(plan_.layer[1], h1_, h2_);
+      wgmma::meet(group_);
+      lose();
+      wgmma::meet(group_);
+      add_outer(h2_, plan_.layer[1].columns, dz3_, last_);
+      wgmma::meet(group_);  // now h_2 may be overwritten
+      backward(plan_.layer[2], plan_.layer[1].activation, dz3_, h2_, [&](int row, int column) {
+        record.own_pair(row, column) = h2_.own_pair(row, column);
+      });
+      wgmma::meet(group_);
+      backward(plan_.layer[1], plan_.layer[0].activation, h2_, h1_, [](int, int) {});
+      wgmma::meet(group_);
+      add_outer(h1_, plan_.layer[0].columns, x_, first_);
+      wgmma::meet(group_);  // now x may be overwritten
+    }
+  }
+
+  /// [W_1; b_1] and [W_3; b_3] of this warpgroup's stripes, as the flat layout has them.
+  __device__ void store_gradients(float* part) const {
+    const FusedLayer& first = plan_.layer[0];
+    each_outer(first_, first.columns, first_row_, [&](int unit, int input, float sum) {
+      if (unit < first.outputs && input <= first.inputs) part[input * first.outputs + unit] = sum;
+    });
+    part += plan_.parameters(0);
+    const FusedLayer& last = plan_.layer[2];
+    each_outer(last_, plan_.layer[1].columns, first_row_, [&](int unit, int output, float sum) {
+      if (unit <= last.inputs && output < last.outputs) part[unit * last.outputs + output] = sum;
+    });
+  }
+
+  __device__ double cost() const { return cost_; }
+  __device__ int group() const { return group_; }
+
+ private:
+  /// The pair of the lane's rows.
+  __device__ std::int64_t pair() const {
+    return stripe_ * stripe_pairs + first_row_ / 2 + lane_ / 4;
+  }
+
+  __device__ const float* bias(const FusedLayer& layer) const {
+    return reinterpret_cast<const float*>(shared_ + layer.bias);
+  }
+
+  /// x of the stripe's points and its column of ones; all 0 where there is no pair.
+  __device__ void load_points(const wgmma::Blocks& record) const {
+    const int inputs = plan_.layer[0].inputs;
+    const bool exists = pair() < plan_.pairs;
+    const PointPair points = exists ? points_of(args_.pairs, pair()) : PointPair{};
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const float* const row = args_.x + (i == 0 ? points.first : points.second) * inputs;
+      const auto element = [&](int column) {
+        if (!exists || column > inputs) return 0.0F;
+        return column < inputs ? row[column] : 1.0F;
+      };
+#pragma unroll
+      for (int first = 0; first < outer_columns; first += 8) {
+        const int column = first + lane_ % 4 * 2;
+        const std::uint32_t values = mma::bf16_pair(element(column), element(column + 1));
+        x_.own_pair(first_row_ + i * 8, first) = values;
+        record.own_pair(first_row_ + i * 8, plan_.layer[1].columns + first) = values;
+      }
+    }
+  }
+
+  /// to = act(from W + b), and 1 in the column behind the last.
+  __device__ void forward(const FusedLayer& layer, const wgmma::Blocks& from,
+                          const wgmma::Blocks& to) const {
+    wgmma::multiply_all<true>(
+        wgmma::Operand<false>(from, 0, 0), fused::weight_blocks(layer, shared_),
+        layer.depth / wgmma::depth, layer.columns, [&](int first, const auto& sums) {
+#pragma unroll
+          for (int t = 0; t < static_cast<int>(std::size(sums)); ++t) {
+            const int column = first + t * 8 + lane_ % 4 * 2;
+            const auto value = [&](int e, float sum) {
+              if (column + e == layer.outputs) return 1.0F;
+              return activate(layer.activation, sum + bias(layer)[column + e]);
+            };
+#pragma unroll
+            for (int i = 0; i < 2; ++i) {
+              to.own_pair(first_row_ + i * 8, first + t * 8) =
+                  mma::bf16_pair(value(0, sums[t][i * 2]), value(1, sums[t][i * 2 + 1]));
+            }
+          }
+        });
+  }
+
+  /// E, the cost of the stripe's pairs, and dz_3, all in registers but for dz_3's place.
+  __device__ void lose() {
+    const FusedLayer& layer = plan_.layer[2];
+    wgmma::Sums<2> e = {};
+    wgmma::multiply(wgmma::Operand<false>(h2_, 0, 0),
+                    wgmma::Operand<true>(fused::weight_blocks(layer, shared_), 0, 0),
+                    layer.depth / wgmma::depth, e);
+    const auto column = [&](int t, int k) { return t * 8 + lane_ % 4 * 2 + k; };
+    PairDistance<distance, float> d;
+#pragma unroll
+    for (int t = 0; t < 2; ++t) {
+#pragma unroll
+      for (int k = 0; k < 2; ++k) {
+        e[t][k] = activate(layer.activation, e[t][k] + bias(layer)[column(t, k)]);
+        e[t][2 + k] = activate(layer.activation, e[t][2 + k] + bias(layer)[column(t, k)]);
+        if (column(t, k) < layer.outputs) d.add(e[t][k], e[t][2 + k]);
+      }
+    }
+    d.group_sum(4);
+    const bool exists = pair() < plan_.pairs;
+    const auto c = cuda::cost(args_.loss, d.finish(), exists ? args_.pairs.targets[pair()] : 0.0F);
+    float factor = 0.0F;
+    if (exists) {
+      if (lane_ % 4 == 0) cost_ += static_cast<double>(c.value);
+      const PointPair points = points_of(args_.pairs, pair());
+      // Both halves of the gradient of a point with itself cancel.
+      if (points.first != points.second) {
+        factor = static_cast<float>(1.0 / static_cast<double>(plan_.pairs)) * c.derivative;
+      }
+    }
+#pragma unroll
+    for (int t = 0; t < 2; ++t) {
+      float a[2] = {};
+      float b[2] = {};
+#pragma unroll
+      for (int k = 0; k < 2; ++k) {
+        if (column(t, k) >= layer.outputs) continue;
+        const float first = e[t][k];
+        const float second = e[t][2 + k];
+        a[k] = factor * d.by_a(first, second) * activation_derivative(layer.activation, first);
+        b[k] = factor * d.by_b(first, second) * activation_derivative(layer.activation, second);
+      }
+      dz3_.own_pair(first_row_, t * 8) = mma::bf16_pair(a[0], a[1]);
+      dz3_.own_pair(first_row_ + 8, t * 8) = mma::bf16_pair(b[0], b[1]);
+    }
+  }
+
+  /// h = (dz W^T) * act'(h), and after(row, column) for the lane's own pairs of it.
+  template <class After>
+  __device__ void backward(const FusedLayer& layer, Activation activation, const wgmma::Blocks& dz,
+                           const wgmma::Blocks& h, After after) const {
+    wgmma::multiply_all<false>(
+        wgmma::Operand<false>(dz, 0, 0), fused::weight_blocks(layer, shared_),
+        layer.columns / wgmma::depth, layer.depth, [&](int first, const auto& sums) {
+#pragma unroll
+          for (int t = 0; t < static_cast<int>(std::size(sums)); ++t) {
+#pragma unroll
+            for (int i = 0; i < 2; ++i) {
+              const int row = first_row_ + i * 8;
+              std::uint32_t& place = h.own_pair(row, first + t * 8);
+              const float2 output = mma::float_pair(place);
+              place =
+                  mma::bf16_pair(sums[t][i * 2] * activation_derivative(activation, output.x),
+                                 sums[t][i * 2 + 1] * activation_derivative(activation, output.y));
+              after(row, first + t * 8);
+            }
+          }
+        });
+  }
+
+  const TrainPlan& plan_;
+  const TrainStepArgs<float>& args_;
+  unsigned char* shared_;
+  unsigned char* records_;
+  int group_;
+  int lane_;
+  int first_row_;  // of the warp, in a stripe
+  wgmma::Blocks x_;
+  wgmma::Blocks h1_;
+  wgmma::Blocks h2_;
+  wgmma::Blocks dz3_;
+  std::int64_t stripe_ = 0;
+  double cost_ = 0.0;
+  OuterSums first_ = {};  // transposed: units x inputs
+  OuterSums last_ = {};   // units x outputs
+};
+
+#endif
+
+template <Distance distance>
+__global__ void __launch_bounds__(chain_threads, 1)
+    train_chain(const __grid_constant__ TrainPlan plan,
+                const __grid_constant__ TrainStepArgs<float> args, unsigned char* records,
+                float* parts,  // [gridDim.x * chain_groups, outer parameters]
+                double* costs  // [gridDim.x]
+    ) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  extern __shared__ __align__(128) unsigned char shared[];
+  for (const FusedLayer& layer : plan.layer) {
+    const float* const weights = args.parameters + layer.parameters;
+    fused::load_weight_blocks(layer, weights, shared);
+    fused::load_bias(layer, weights, shared);
+  }
+  __syncthreads();
+  TrainChain<distance> chain(plan, args, shared, records);
+  chain.run();
+  const std::int64_t part = static_cast<std::int64_t>(blockIdx.x) * chain_groups + chain.group();
+  chain.store_gradients(parts + part * (plan.parameters(0) + plan.parameters(2)));
+  const double cost = block_sum<chain_threads>(chain.cost());
+  if (threadIdx.x == 0) costs[blockIdx.x] = cost;
+#else
+  __trap();  // never launched: the variant refuses other devices
+#endif
+}
+
+}  // namespace
+
+void allow_train_chain(const TrainPlan& plan, Distance distance) {
+  with_distance(distance, [&](auto d) {
+    allow_shared(train_chain<d.value>, plan.chain_shared_bytes, "train_chain");
+  });
+}
+
+void launch_train_chain(const TrainPlan& plan, const TrainStepArgs<float>& args,
+                        const TrainStores& stores, cudaStream_t stream) {
+  with_distance(args.loss.distance, [&](auto d) {
+    train_chain<d.value><<<static_cast<unsigned>(stores.chain_blocks), chain_threads,
+                           static_cast<std::size_t>(plan.chain_shared_bytes), stream>>>(
+        plan, args, stores.records, stores.outer, stores.costs);
+    SIAMESE_CHECK_LAUNCH("train_chain");
+  });
+}
+
+}  // namespace siamese::cuda

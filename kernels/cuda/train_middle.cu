@@ -1,0 +1,188 @@
+// The second kernel of the training step on warpgroups: [dW_2; db_2] [d1 + 1, d2] = [h_1 1]^T dz_2.
+// h_1 is made again from x, which is cheaper than to move it: a warpgroup takes 64 units and makes
+// (h_1)^T [64, 64 rows] = W_1^T x^T, whose sums are, rounded, its next A in registers.
+// dz_2 [64 rows, d2] is B as the first kernel left it. The sums [64, d2] stay in registers over all
+// stripes of the block.
+//
+// One warpgroup only copies: records come in a ring of `middle_ring` in shared memory, filled by
+// bulk copies and handed back when both others have used them. It gives its registers to them.
+
+#include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/bulk_copy.cuh"
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/train_wgmma_kernels.h"
+#include "kernels/cuda/weight_blocks.cuh"
+
+namespace siamese::cuda {
+namespace {
+
+constexpr int middle_threads = (1 + middle_groups) * wgmma::group_threads;
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+
+/// The ring of records in shared memory: a stage is full when its copy has arrived, and empty when
+/// the multiplying warpgroups have read it.
+struct RecordRing {
+  CopyBarrier full[middle_ring];
+  CopyBarrier empty[middle_ring];
+
+  __device__ void init() {
+    for (CopyBarrier& barrier : full) barrier.init(1);
+    for (CopyBarrier& barrier : empty) barrier.init(middle_groups * wgmma::group_threads);
+    publish_barriers();
+  }
+};
+
+/// The stripes of this block, in order: use(number of the stripe in the block, stripe).
+template <class Use>
+__device__ void each_stripe(const TrainPlan& plan, Use use) {
+  std::int64_t round = 0;
+  for (std::int64_t stripe = blockIdx.x; stripe < plan.stripes; stripe += gridDim.x) {
+    use(round++, stripe);
+  }
+}
+
+__device__ void copy_records(const TrainPlan& plan, const unsigned char* records,
+                             unsigned char* stages, RecordRing& ring) {
+  each_stripe(plan, [&](std::int64_t round, std::int64_t stripe) {
+    const auto stage = static_cast<int>(round % middle_ring);
+    const std::int64_t lap = round / middle_ring;
+    if (lap > 0) ring.empty[stage].wait(lap - 1);
+    ring.full[stage].arrive_with_copy(stages + stage * plan.record_bytes(),
+                                      records + stripe * plan.record_bytes(), plan.record_bytes());
+  });
+}
+
+/// Of `count` x 8 `blocks` columns.
+template <int count, int blocks>
+__device__ void multiply_records(const TrainPlan& plan, const float* bias, unsigned char* shared,
+                                 RecordRing& ring, int first_unit, float* part) {
+  constexpr int columns = count * blocks * 8;
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int warp = static_cast<int>(threadIdx.x) / warp_size % wgmma::group_warps;
+  const int own_unit = first_unit + warp * 16 + lane / 4;  // and that 8 below
+  const FusedLayer& layer = plan.recomputed;
+  const wgmma::Operand<true> weights(fused::weight_blocks(layer, shared), 0, first_unit);
+  const float own_bias[2] = {bias[own_unit], bias[own_unit + 8]};
+
+  float sums[count][blocks][4] = {};
+  each_stripe(plan, [&](std::int64_t round, std::int64_t) {
+    const auto stage = static_cast<int>(round % middle_ring);
+    ring.full[stage].wait(round / middle_ring);
+    auto* const record =
+        reinterpret_cast<std::uint32_t*>(shared + plan.middle_stages + stage * plan.record_bytes());
+    const wgmma::Blocks dz{record, stripe_rows};
+    const wgmma::Blocks x{record + stripe_rows * columns / 2, stripe_rows};
+
+    wgmma::Sums<stripe_rows / 8> z = {};
+    wgmma::multiply(weights, wgmma::Operand<false>(x, 0, 0), outer_columns / wgmma::depth, z);
+    wgmma::Rows<stripe_rows / 16> h;
+#pragma unroll
+    for (int t = 0; t < stripe_rows / 8; ++t) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const auto unit = [&](float sum) {
+          if (own_unit + i * 8 == layer.outputs) return 1.0F;
+          return activate(layer.activation, sum + own_bias[i]);
+        };
+        h[t / 2][t % 2 * 2 + i] = mma::bf16_pair(unit(z[t][i * 2]), unit(z[t][i * 2 + 1]));
+      }
+    }
+    wgmma::begin(h, sums);
+#pragma unroll
+    for (int s = 0; s < stripe_rows / wgmma::depth; ++s) {
+#pragma unroll
+      for (int c = 0; c < count; ++c) {
+        const wgmma::Operand<true> b(dz, s * wgmma::depth, c * blocks * 8);
+        wgmma::multiply_add<true>(h[s], b.descriptor, sums[c]);
+      }
+    }
+    wgmma::finish(h, sums);
+    ring.empty[stage].arrive();
+  });
+
+  const int outputs = plan.layer[1].outputs;
+#pragma unroll
+  for (int c = 0; c < count; ++c) {
+#pragma unroll
+    for (int t = 0; t < blocks; ++t) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int unit = own_unit + i / 2 * 8;
+        const int column = (c * blocks + t) * 8 + lane % 4 * 2 + i % 2;
+        if (unit <= layer.outputs && column < outputs) {
+          part[static_cast<std::int64_t>(unit) * outputs + column] = sums[c][t][i];
+        }
+      }
+    }
+  }
+}
+
+#endif
+
+/// Grid: x shares out the stripes, y the units.
+template <int count, int blocks>
+__global__ void __launch_bounds__(middle_threads, 1)
+    train_middle(const __grid_constant__ TrainPlan plan, const float* __restrict__ parameters,
+                 const unsigned char* __restrict__ records,
+                 float* __restrict__ parts  // [gridDim.x, middle parameters]
+    ) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  extern __shared__ __align__(128) unsigned char shared[];
+  __shared__ RecordRing ring;
+  if (threadIdx.x == 0) ring.init();
+  const FusedLayer& layer = plan.recomputed;
+  fused::load_weight_blocks(layer, parameters + layer.parameters, shared, middle_threads);
+  fused::load_bias(layer, parameters + layer.parameters, shared, middle_threads);
+  __syncthreads();
+
+  const int group = wgmma::group_of_thread();
+  if (group == middle_groups) {
+    wgmma::give_registers<40>();
+    if (threadIdx.x % wgmma::group_threads == 0) {
+      copy_records(plan, records, shared + plan.middle_stages, ring);
+    }
+  } else {
+    wgmma::take_registers<232>();
+    multiply_records<count, blocks>(
+        plan, reinterpret_cast<const float*>(shared + layer.bias), shared, ring,
+        (static_cast<int>(blockIdx.y) * middle_groups + group) * middle_tile,
+        parts + blockIdx.x * plan.parameters(1));
+  }
+#else
+  __trap();  // never launched: the variant refuses other devices
+#endif
+}
+
+/// The kernel compiled for so many columns of dz_2.
+using Kernel = void (*)(TrainPlan, const float*, const unsigned char*, float*);
+Kernel kernel_for(int columns) {
+  switch (columns) {
+    case 64:
+      return train_middle<1, 8>;
+    case 128:
+      return train_middle<2, 8>;
+    case 208:
+      return train_middle<2, 13>;
+    default:
+      return train_middle<4, 8>;
+  }
+}
+
+}  // namespace
+
+void allow_train_middle(const TrainPlan& plan) {
+  allow_shared(kernel_for(plan.layer[1].columns), plan.middle_shared_bytes, "train_middle");
+}
+
+void launch_train_middle(const TrainPlan& plan, const float* parameters, const TrainStores& stores,
+                         cudaStream_t stream) {
+  const dim3 grid(static_cast<unsigned>(stores.middle_blocks),
+                  static_cast<unsigned>(plan.middle_tiles()));
+  kernel_for(plan.layer[1].columns)<<<grid, middle_threads,
+                                      static_cast<std::size_t>(plan.middle_shared_bytes), stream>>>(
+      plan, parameters, stores.records, stores.middle);
+  SIAMESE_CHECK_LAUNCH("train_middle");
+}
+
+}  // namespace siamese::cuda

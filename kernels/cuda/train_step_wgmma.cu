@@ -1,0 +1,124 @@
+// The training step, rung 5: two kernels on warpgroups in bf16, float32 master weights. The
+// composed steps of the rungs below move every layer's activations and gradients through memory,
+// for the seed's network 9.1 KB a row; here 448 bytes a row leave the first kernel (dz_2, x) and
+// come back in the second one, and but for parts of gradients nothing else does.
+//   train_chain     forward, loss, dz_3 .. dz_1, gradients of the outer layers
+//   train_middle    gradient of the middle layer
+//   train_update    each block's gradients added up in order, and Adam
+// No atomics: equal inputs give equal bits.
+//
+// Pairs bring points of their own: an indexed pair's points are computed for each pair anew.
+
+#include <algorithm>
+#include <memory>
+
+#include "kernels/cuda/adam.cuh"
+#include "kernels/cuda/adam_begin.h"
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/index.cuh"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/ordered_sum.h"
+#include "kernels/cuda/train_wgmma_kernels.h"
+#include "kernels/cuda/variant_parts.h"
+
+namespace siamese::cuda {
+namespace {
+
+constexpr int update_threads = 256;
+
+/// Parts of gradients of some parameters [count, stride].
+struct GradientParts {
+  const float* data;
+  std::int64_t count;
+  std::int64_t stride;
+
+  __device__ float sum(std::int64_t i) const {
+    float sum = 0.0F;
+    for (std::int64_t part = 0; part < count; ++part) sum += data[part * stride + i];
+    return sum;
+  }
+};
+
+/// The middle layer's parameters lie between those of the outer layers.
+__global__ void train_update(const TrainStepArgs<float> args, std::int64_t count,
+                             const AdamStep* scalars, GradientParts outer,
+                             std::int64_t middle_begin, GradientParts middle) {
+  const AdamConstants<float> constants(args.adam, *scalars);
+  for (std::int64_t i = grid_thread(); i < count; i += grid_threads()) {
+    const std::int64_t past_begin = i - middle_begin;
+    const float gradient = past_begin < 0               ? outer.sum(i)
+                           : past_begin < middle.stride ? middle.sum(past_begin)
+                                                        : outer.sum(i - middle.stride);
+    constants.update(gradient, args.parameters[i], args.m[i], args.v[i]);
+  }
+}
+
+struct Plan {
+  TrainPlan train;
+  std::int64_t chain_blocks;
+  std::int64_t middle_blocks;
+  Buffer<unsigned char> records;
+  Buffer<float> outer;
+  Buffer<float> middle;
+  Buffer<double> costs;
+  Buffer<AdamStep> scalars;
+
+  explicit Plan(const TrainStepArgs<float>& args)
+      : train(plan_train(args)),
+        chain_blocks(
+            std::min(ceil_div(train.stripes, chain_groups), device_limits().multiprocessors)),
+        middle_blocks(std::min(
+            train.stripes,
+            std::max<std::int64_t>(device_limits().multiprocessors / train.middle_tiles(), 1))),
+        records(Device::cuda, train.stripes * train.record_bytes()),
+        outer(Device::cuda,
+              chain_blocks * chain_groups * (train.parameters(0) + train.parameters(2))),
+        middle(Device::cuda, middle_blocks * train.parameters(1)),
+        costs(Device::cuda, chain_blocks),
+        scalars(Device::cuda, 1) {}
+
+  TrainStores stores() const {
+    return {records.data(), chain_blocks, outer.data(), costs.data(), middle_blocks, middle.data()};
+  }
+};
+
+void launch_step(const TrainStepArgs<float>& args, const Plan& plan, cudaStream_t stream) {
+  if (plan.train.stripes > 0) {
+    launch_train_chain(plan.train, args, plan.stores(), stream);
+    launch_train_middle(plan.train, args.parameters, plan.stores(), stream);
+  }
+  const double mean = args.pairs.count > 0 ? 1.0 / static_cast<double>(args.pairs.count) : 0.0;
+  launch_ordered_sum(plan.costs.data(), plan.chain_blocks, mean, args.loss_value, stream);
+  launch_begin_step(args.step, args.adam, plan.scalars.data(), stream);
+  const std::int64_t count = args.network->parameter_count();
+  const std::int64_t middle = plan.train.parameters(1);
+  train_update<<<strided_blocks(count, update_threads), update_threads, 0, stream>>>(
+      args, count, plan.scalars.data(),
+      {plan.outer.data(), plan.chain_blocks * chain_groups, count - middle},
+      plan.train.layer[1].parameters, {plan.middle.data(), plan.middle_blocks, middle});
+  SIAMESE_CHECK_LAUNCH("train_update");
+}
+
+std::optional<std::string> why_unsupported(const TrainStepArgs<float>& args) {
+  if (auto reason = why_not_train(args)) return reason;
+  return why_no_wgmma();
+}
+
+Launch prepare(const TrainStepArgs<float>& args) {
+  check_counts(args.pairs.form, args.points, args.pairs.count);
+  const auto plan = std::make_shared<const Plan>(args);
+  allow_train_chain(plan->train, args.loss.distance);
+  allow_train_middle(plan->train);
+  return traced(args, "wgmma", Precision::bf16,
+                [args, plan](Stream stream) { launch_step(args, *plan, cuda_stream(stream)); });
+}
+
+const Register<TrainStepArgs<float>> bf16({.name = "wgmma",
+                                           .device = Device::cuda,
+                                           .precision = Precision::bf16,
+                                           .rung = 5,
+                                           .why_unsupported = why_unsupported,
+                                           .prepare = prepare});
+
+}  // namespace
+}  // namespace siamese::cuda

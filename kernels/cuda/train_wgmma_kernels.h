@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+
+#include "kernels/cuda/train_wgmma_plan.h"
+#include "kernels/ops.h"
+
+namespace siamese::cuda {
+
+/// Where the kernels of a step put what they make, and on how many blocks.
+struct TrainStores {
+  unsigned char* records;  ///< [stripes, record_bytes]
+  std::int64_t chain_blocks;
+  float* outer;   ///< [chain_blocks * chain_groups, outer parameters], W_1, b_1, W_3, b_3
+  double* costs;  ///< [chain_blocks], their sum that of all pairs
+  std::int64_t middle_blocks;
+  float* middle;  ///< [middle_blocks, middle parameters], W_2, b_2
+};
+
+/// Once before launching, for a plan: throw UsageError where the device has too little shared
+/// memory.
+void allow_train_chain(const TrainPlan& plan, Distance distance);
+void allow_train_middle(const TrainPlan& plan);
+
+/// x, parameters -> records, outer, costs.
+void launch_train_chain(const TrainPlan& plan, const TrainStepArgs<float>& args,
+                        const TrainStores& stores, cudaStream_t stream);
+
+/// records, parameters -> middle.
+void launch_train_middle(const TrainPlan& plan, const float* parameters, const TrainStores& stores,
+                         cudaStream_t stream);
+
+}  // namespace siamese::cuda

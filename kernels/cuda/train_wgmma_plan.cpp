@@ -1,0 +1,113 @@
+#include "kernels/cuda/train_wgmma_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/cuda/launch.h"
+
+namespace siamese::cuda {
+namespace {
+
+// Above, to share the points between pairs is better than to let each pair bring its own.
+constexpr std::int64_t most_pairs_a_point = 8;
+
+constexpr std::int64_t narrowest_columns = 64;  // a tile of a gradient
+
+int padded(std::int64_t width, std::int64_t step) {
+  return static_cast<int>(ceil_div(width, step) * step);
+}
+
+// One column more than there are units, that of ones, in what the second kernel is compiled for.
+int middle_columns(std::int64_t units) {
+  constexpr int compiled[] = {64, 128, 208, most_middle_columns};
+  for (const int columns : compiled) {
+    if (units < columns) return columns;
+  }
+  return padded(units + 1, fused_step);  // too many
+}
+
+class Layout {
+ public:
+  int take(int bytes) {
+    const int at = bytes_;
+    bytes_ += padded(bytes, 128);
+    return at;
+  }
+  int bytes() const { return bytes_; }
+
+ private:
+  int bytes_ = 0;
+};
+
+FusedLayer sized(const Layer& layer, int depth, int columns, Layout& layout) {
+  FusedLayer result{};
+  result.inputs = static_cast<int>(layer.inputs);
+  result.outputs = static_cast<int>(layer.outputs);
+  result.depth = depth;
+  result.columns = columns;
+  result.pitch = columns;
+  result.activation = layer.activation;
+  result.weights = layout.take(depth * columns * 2);
+  result.bias = layout.take(columns * 4);
+  result.parameters = layer.weights_offset;
+  return result;
+}
+
+}  // namespace
+
+TrainPlan plan_train(const TrainStepArgs<float>& args) {
+  const std::vector<Layer>& layers = args.network->layers();
+  TrainPlan plan{};
+  plan.pairs = args.pairs.count;
+  plan.stripes = ceil_div(plan.pairs, stripe_pairs);
+
+  const int first = std::max(padded(layers[0].outputs, fused_step), int{narrowest_columns});
+  const int second = middle_columns(layers[1].outputs);
+  Layout chain;
+  plan.layer[0] = sized(layers[0], outer_columns, first, chain);
+  plan.layer[1] = sized(layers[1], first, second, chain);
+  plan.layer[2] = sized(layers[2], second, outer_columns, chain);
+  plan.chain_group = chain.bytes();
+  plan.chain_group_bytes = stripe_rows * (first + second + 2 * outer_columns) * 2;
+  plan.chain_shared_bytes = chain.bytes() + chain_groups * plan.chain_group_bytes;
+
+  Layout middle;
+  const int tiles = padded(layers[0].outputs + 1, middle_groups * middle_tile);
+  plan.recomputed = sized(layers[0], outer_columns, tiles, middle);
+  plan.middle_stages = middle.bytes();
+  plan.middle_shared_bytes = middle.bytes() + middle_ring * plan.record_bytes();
+  return plan;
+}
+
+std::optional<std::string> why_not_train(const TrainStepArgs<float>& args) {
+  const Network& network = *args.network;
+  const std::vector<Layer>& layers = network.layers();
+  if (layers.size() != 3) return fmt::format("{} layers; expected 3", layers.size());
+  if (network.input_width() >= outer_columns || network.embedding_width() > outer_columns) {
+    return fmt::format("{} inputs, {} outputs; expected at most {} and {}", network.input_width(),
+                       network.embedding_width(), outer_columns - 1, outer_columns);
+  }
+  constexpr std::int64_t widest = most_middle_columns - 1;
+  if (const std::int64_t w = std::max(layers[0].outputs, layers[1].outputs); w > widest) {
+    return fmt::format("a hidden layer of {}; expected at most {}", w, widest);
+  }
+  const TrainPlan plan = plan_train(args);
+  constexpr int most_bytes = static_cast<int>(fused_wgmma.most_shared_bytes);
+  if (const int bytes = std::max(plan.chain_shared_bytes, plan.middle_shared_bytes);
+      bytes > most_bytes) {
+    return fmt::format("{} bytes of shared memory a block; expected at most {}", bytes, most_bytes);
+  }
+  if (args.pairs.form == PairForm::all) {
+    return "all pairs of some points; expected pairs that bring points of their own";
+  }
+  if (args.pairs.count > most_pairs_a_point * args.points) {
+    return fmt::format(
+        "{} pairs of {} points; expected at most {} a point, for each pair computes "
+        "both of its points",
+        args.pairs.count, args.points, most_pairs_a_point);
+  }
+  return std::nullopt;
+}
+
+}  // namespace siamese::cuda
