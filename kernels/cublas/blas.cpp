@@ -11,7 +11,9 @@
 namespace siamese::cublas {
 namespace {
 
-constexpr std::int64_t workspace_bytes = std::int64_t{32} << 20;  // what NVIDIA advises for Hopper
+int narrow(std::int64_t size) { return static_cast<int>(size); }  // why_too_many has looked
+
+}  // namespace
 
 cublasComputeType_t compute_type(Precision precision) {
   switch (precision) {
@@ -25,12 +27,6 @@ cublasComputeType_t compute_type(Precision precision) {
       throw UsageError(fmt::format("cublas: no products in {} here", name(precision)));
   }
 }
-
-int narrow(std::int64_t size) { return static_cast<int>(size); }  // why_too_many has looked
-
-cublasOperation_t operation(Read read) { return read == Read::plain ? CUBLAS_OP_N : CUBLAS_OP_T; }
-
-}  // namespace
 
 void check(cublasStatus_t status, const char* call, const char* file, int line) {
   if (status == CUBLAS_STATUS_SUCCESS) return;

@@ -15,8 +15,19 @@ namespace siamese::cublas {
 /// well.
 void check(cublasStatus_t status, const char* call, const char* file, int line);
 
+/// float32 is pedantic, never TF32. Throws UsageError for a precision that cuBLAS has no products
+/// in.
+cublasComputeType_t compute_type(Precision precision);
+
+/// What a handle may use besides operands and results: what NVIDIA advises for Hopper.
+inline constexpr std::int64_t workspace_bytes = std::int64_t{32} << 20;
+
 /// Whether a product's operand is read as it lies in memory or transposed.
 enum class Read { plain, transposed };
+
+inline cublasOperation_t operation(Read read) {
+  return read == Read::plain ? CUBLAS_OP_N : CUBLAS_OP_T;
+}
 
 /// A row-major matrix [rows, columns].
 struct Matrix {
@@ -26,7 +37,7 @@ struct Matrix {
 };
 
 /// A handle of cuBLAS with a workspace of its own, so that calls allocate nothing and repeat to the
-/// last bit, for products in one precision: float32 (pedantic, never TF32), tf32 or bf16.
+/// last bit, for products in one precision.
 class Blas {
  public:
   explicit Blas(Precision precision);

@@ -1,23 +1,38 @@
 #include "kernels/cuda/train_step_composed.h"
 
-// The training step of rung 0: cuBLAS's products, and for the rest the best rungs there are, so
-// that a difference to the steps above it is one of the products.
+// The training steps of rung 0: products of cuBLAS or of cuBLASLt with its epilogues, and for the
+// rest the best rungs there are, so that a difference to the steps above them is one of the
+// products.
 
 namespace siamese::cublas {
 namespace {
 
-constexpr cuda::Composition composition{.name = "cublas",
-                                        .rung = 0,
-                                        .forward = "cublas",
-                                        .distance_loss = "gather",
-                                        .all_pairs_loss = "triangle",
-                                        .backward = "cublas",
-                                        .adam = "vector"};
+constexpr cuda::Composition cublas{.name = "cublas",
+                                   .rung = 0,
+                                   .forward = "cublas",
+                                   .distance_loss = "gather",
+                                   .all_pairs_loss = "triangle",
+                                   .backward = "cublas",
+                                   .adam = "vector"};
 
-const Register<TrainStepArgs<float>> float32(cuda::composed_step<float>(composition,
-                                                                        Precision::float32));
-const Register<TrainStepArgs<float>> tf32(cuda::composed_step<float>(composition, Precision::tf32));
-const Register<TrainStepArgs<float>> bf16(cuda::composed_step<float>(composition, Precision::bf16));
+constexpr cuda::Composition cublaslt = [] {
+  cuda::Composition parts = cublas;
+  parts.name = "cublaslt";
+  parts.forward = "cublaslt";
+  parts.backward = "cublaslt";
+  return parts;
+}();
+
+Variant<TrainStepArgs<float>> step(const cuda::Composition& parts, Precision precision) {
+  return cuda::composed_step<float>(parts, precision);
+}
+
+const Register<TrainStepArgs<float>> float32(step(cublas, Precision::float32));
+const Register<TrainStepArgs<float>> tf32(step(cublas, Precision::tf32));
+const Register<TrainStepArgs<float>> bf16(step(cublas, Precision::bf16));
+const Register<TrainStepArgs<float>> lt_float32(step(cublaslt, Precision::float32));
+const Register<TrainStepArgs<float>> lt_tf32(step(cublaslt, Precision::tf32));
+const Register<TrainStepArgs<float>> lt_bf16(step(cublaslt, Precision::bf16));
 
 }  // namespace
 }  // namespace siamese::cublas

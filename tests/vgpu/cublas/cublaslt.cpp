@@ -41,6 +41,19 @@ struct MatrixLayout {
 };
 static_assert(sizeof(MatrixLayout) <= sizeof(cublasLtMatrixLayoutOpaque_t));
 
+// What a search for algorithms is told.
+struct Preference {
+  std::uint64_t workspace;
+  std::uint32_t alignment_a, alignment_b, alignment_c, alignment_d;  // bytes
+};
+static_assert(sizeof(Preference) <= sizeof(cublasLtMatmulPreferenceOpaque_t));
+
+// An algorithm as it lies in the caller's storage: what it relies on.
+struct Algorithm {
+  std::uint32_t alignment_a, alignment_b, alignment_c, alignment_d;  // bytes
+};
+static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t));
+
 // An opaque descriptor's contents.
 template <typename Contents, typename Opaque>
 Contents load(const Opaque* opaque) {
@@ -121,6 +134,23 @@ Field field_of(MatrixLayout& layout, cublasLtMatrixLayoutAttribute_t attribute) 
       return field(layout.batches);
     case CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET:
       return field(layout.stride);
+    default:
+      return {};
+  }
+}
+
+Field field_of(Preference& preference, cublasLtMatmulPreferenceAttributes_t attribute) {
+  switch (attribute) {
+    case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES:
+      return field(preference.workspace);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES:
+      return field(preference.alignment_a);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES:
+      return field(preference.alignment_b);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES:
+      return field(preference.alignment_c);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES:
+      return field(preference.alignment_d);
     default:
       return {};
   }
@@ -245,12 +275,23 @@ cublasStatus_t describe(const MatmulDescriptor& descriptor, const Matrices& matr
   return check(gemm);
 }
 
-// The one algorithm that there is.
-cublasLtMatmulHeuristicResult_t only_algorithm() {
+// The one algorithm that there is. It uses no workspace, and is as demanding of alignment as it was
+// allowed to be.
+cublasLtMatmulHeuristicResult_t only_algorithm(const Preference& preference) {
   cublasLtMatmulHeuristicResult_t result{};
   result.state = CUBLAS_STATUS_SUCCESS;
   result.wavesCount = 1.0F;
+  store(&result.algo, Algorithm{preference.alignment_a, preference.alignment_b,
+                                preference.alignment_c, preference.alignment_d});
   return result;
+}
+
+bool aligned(const char* name, const void* address, std::uint32_t bytes) {
+  if (reinterpret_cast<std::uintptr_t>(address) % bytes == 0) return true;
+  fmt::print(stderr,
+             "vgpu: cublasLtMatmul: {} is at {}; its algorithm was chosen for multiples of {}\n",
+             name, fmt::ptr(address), bytes);
+  return false;
 }
 
 }  // namespace
@@ -258,6 +299,7 @@ cublasLtMatmulHeuristicResult_t only_algorithm() {
 
 using vgpu::MatmulDescriptor;
 using vgpu::MatrixLayout;
+using vgpu::Preference;
 
 extern "C" {
 
@@ -361,19 +403,18 @@ cublasStatus_t cublasLtMatrixLayoutGetAttribute(cublasLtMatrixLayout_t layout,
                                            "matrix layout attribute");
 }
 
-// Preferences choose between algorithms; there is one, which uses no workspace.
 cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t preference,
                                                      std::size_t size) {
   if (preference == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
   if (size < sizeof *preference) return CUBLAS_STATUS_ALLOC_FAILED;
-  *preference = {};
+  vgpu::store(preference, Preference{0, 256, 256, 256, 256});
   return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
   if (preference == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
-  *preference = new cublasLtMatmulPreferenceOpaque_t{};
-  return CUBLAS_STATUS_SUCCESS;
+  *preference = new cublasLtMatmulPreferenceOpaque_t;
+  return cublasLtMatmulPreferenceInit_internal(*preference, sizeof **preference);
 }
 
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
@@ -382,10 +423,10 @@ cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t prefer
 }
 
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
-                                                    cublasLtMatmulPreferenceAttributes_t,
+                                                    cublasLtMatmulPreferenceAttributes_t attribute,
                                                     const void* value, std::size_t bytes) {
-  const bool ok = preference != nullptr && value != nullptr && bytes > 0;
-  return ok ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+  return vgpu::set_attribute<Preference>(preference, attribute, value, bytes,
+                                         "matmul preference attribute");
 }
 
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
@@ -404,7 +445,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
       vgpu::load<MatmulDescriptor>(descriptor),
       {nullptr, nullptr, nullptr, nullptr, layout_a, layout_b, layout_c, layout_d}, gemm);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
-  results[0] = vgpu::only_algorithm();
+  results[0] = vgpu::only_algorithm(vgpu::load<Preference>(preference));
   *returned = 1;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -413,8 +454,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
                               const void* alpha, const void* a, cublasLtMatrixLayout_t layout_a,
                               const void* b, cublasLtMatrixLayout_t layout_b, const void* beta,
                               const void* c, cublasLtMatrixLayout_t layout_c, void* d,
-                              cublasLtMatrixLayout_t layout_d, const cublasLtMatmulAlgo_t*, void*,
-                              std::size_t, cudaStream_t stream) {
+                              cublasLtMatrixLayout_t layout_d,
+                              const cublasLtMatmulAlgo_t* algorithm, void*, std::size_t,
+                              cudaStream_t stream) {
   if (handle == nullptr) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (descriptor == nullptr || alpha == nullptr || beta == nullptr) {
     return CUBLAS_STATUS_INVALID_VALUE;
@@ -424,6 +466,13 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   const cublasStatus_t status =
       vgpu::describe(contents, {a, b, c, d, layout_a, layout_b, layout_c, layout_d}, gemm);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
+  if (algorithm != nullptr) {
+    const auto wants = vgpu::load<vgpu::Algorithm>(algorithm);
+    const bool all =
+        vgpu::aligned("A", a, wants.alignment_a) && vgpu::aligned("B", b, wants.alignment_b) &&
+        vgpu::aligned("C", c, wants.alignment_c) && vgpu::aligned("D", d, wants.alignment_d);
+    if (!all) return CUBLAS_STATUS_INVALID_VALUE;
+  }
   switch (contents.pointer_mode) {
     case CUBLASLT_POINTER_MODE_HOST:
       gemm.alpha.value = *static_cast<const float*>(alpha);

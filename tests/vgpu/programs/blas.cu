@@ -278,14 +278,19 @@ class Operation {
   cublasLtMatmulDesc_t descriptor_ = nullptr;
 };
 
+// Of the operands, B begins `skipped` elements late, which the search for an algorithm is told as
+// an alignment.
 cublasStatus_t matmul(cublasLtHandle_t handle, const Operation& operation, DeviceArray<float>& a,
                       const Layout& layout_a, DeviceArray<float>& b, const Layout& layout_b,
-                      DeviceArray<float>& d, const Layout& layout_d) {
+                      DeviceArray<float>& d, const Layout& layout_d, int skipped = 0,
+                      std::uint32_t alignment = 256) {
   cublasLtMatmulPreference_t preference = nullptr;
   check(cublasLtMatmulPreferenceCreate(&preference));
   const std::size_t workspace = 0;
   check(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                                              &workspace, sizeof workspace));
+  check(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+                                             &alignment, sizeof alignment));
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
@@ -294,8 +299,23 @@ cublasStatus_t matmul(cublasLtHandle_t handle, const Operation& operation, Devic
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   const float alpha = 1;
   const float beta = 0;
-  return cublasLtMatmul(handle, operation, &alpha, a.data(), layout_a, b.data(), layout_b, &beta,
-                        d.data(), layout_d, d.data(), layout_d, &result.algo, nullptr, 0, nullptr);
+  return cublasLtMatmul(handle, operation, &alpha, a.data(), layout_a, b.data() + skipped, layout_b,
+                        &beta, d.data(), layout_d, d.data(), layout_d, &result.algo, nullptr, 0,
+                        nullptr);
+}
+
+// An algorithm is for operands as aligned as the search was told, 256 bytes if nothing.
+void test_alignment(cublasLtHandle_t handle) {
+  const Matrix a(4, 4, 1), b(4, 3, 2);
+  DeviceArray<float> device_a(a.values), device_b(b.values), device_d(16);
+  const Operation plain(CUBLASLT_EPILOGUE_DEFAULT);
+  const auto run = [&](int skipped, std::uint32_t alignment) {
+    return matmul(handle, plain, device_a, Layout(a), device_b, Layout(4, 2, b.ld), device_d,
+                  Layout(4, 2, 4), skipped, alignment);
+  };
+  check(run(0, 256));
+  check(run(b.ld, 4));
+  expect(run(b.ld, 256) == CUBLAS_STATUS_INVALID_VALUE, "an unaligned operand to be refused");
 }
 
 // A layer forward, with its ReLU mask, and backward through that mask with the bias gradient.
@@ -394,5 +414,6 @@ int main() {
   cublasLtHandle_t lt_handle = nullptr;
   check(cublasLtCreate(&lt_handle));
   test_epilogues(lt_handle);
+  test_alignment(lt_handle);
   check(cublasLtDestroy(lt_handle));
 }

@@ -10,28 +10,17 @@
 #include <vector>
 
 #include "kernels/cublas/blas.h"
-#include "kernels/cuda/activation.cuh"
+#include "kernels/cublas/elementwise.h"
+#include "kernels/cublas/layers.h"
 #include "kernels/cuda/backward_workspace.h"
 #include "kernels/cuda/check.h"
-#include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/variant_parts.h"
-#include "model/parameters.h"
 
 namespace siamese::cublas {
 namespace {
 
 using Args = PairBackwardArgs<float>;
-
-constexpr int threads = 256;
-
-__global__ void times_derivative(std::int64_t count, Activation activation,
-                                 const float* __restrict__ activations,  // h [count]
-                                 float* __restrict__ dz) {               // dh, then dz [count]
-  for (std::int64_t i = cuda::grid_thread(); i < count; i += cuda::grid_threads()) {
-    dz[i] *= cuda::activation_derivative(activation, activations[i]);
-  }
-}
 
 struct Plan {
   Blas blas;
@@ -53,27 +42,22 @@ void launch_backward(const Args& args, const Plan& plan, Stream stream) {
     return;
   }
   plan.blas.set_stream(stream);
-  const std::vector<Layer>& layers = args.network->layers();
   float* dz = plan.workspace.dz.data();
   float* previous = plan.workspace.previous.data();
   cuda::launch_last_dz(args, dz, cuda_stream);
-  const float* below = args.hidden + n * args.network->hidden_width();  // past h_{L-1}
-  for (std::size_t l = layers.size(); l-- > 0;) {
-    const Layer& layer = layers[l];
-    below -= n * layer.inputs;
-    const float* const input = l == 0 ? args.x : below;
-    const auto out = view(layer, args.gradients);
-    const Matrix dz_l{dz, n, layer.outputs};
-    plan.blas.multiply({input, n, layer.inputs}, Read::transposed, dz_l, Read::plain, out.weights);
-    plan.blas.sum_columns(dz_l, plan.ones.data(), out.bias);
-    if (l == 0) continue;
-    const Matrix weights{view(layer, args.parameters).weights, layer.inputs, layer.outputs};
-    plan.blas.multiply(dz_l, Read::plain, weights, Read::transposed, previous);
-    times_derivative<<<cuda::strided_blocks(n * layer.inputs, threads), threads, 0, cuda_stream>>>(
-        n * layer.inputs, layers[l - 1].activation, input, previous);
-    SIAMESE_CHECK_LAUNCH("times_derivative");
+  for_each_layer(args, [&](const BackwardLayer& layer) {
+    const Layer& shape = layer.shape;
+    const Matrix dz_l{dz, n, shape.outputs};
+    plan.blas.multiply({layer.input, n, shape.inputs}, Read::transposed, dz_l, Read::plain,
+                       layer.weight_gradient);
+    plan.blas.sum_columns(dz_l, plan.ones.data(), layer.bias_gradient);
+    if (layer.below == nullptr) return;
+    plan.blas.multiply(dz_l, Read::plain, {layer.parameters.weights, shape.inputs, shape.outputs},
+                       Read::transposed, previous);
+    launch_times_derivative(n * shape.inputs, layer.below->activation, layer.input, previous,
+                            cuda_stream);
     std::swap(dz, previous);
-  }
+  });
 }
 
 std::optional<std::string> why_unsupported(const Args& args) { return why_too_many(args.points); }

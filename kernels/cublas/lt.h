@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cublasLt.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "kernels/cublas/blas.h"
+#include "kernels/device.h"
+#include "kernels/variant.h"
+
+namespace siamese::cublas {
+
+/// A handle of cuBLASLt, and a workspace that its products use one after another.
+class Lt {
+ public:
+  Lt();
+  Lt(const Lt&) = delete;
+  Lt& operator=(const Lt&) = delete;
+  ~Lt();
+
+  cublasLtHandle_t handle() const { return handle_; }
+  const Buffer<char>& workspace() const { return workspace_; }
+
+ private:
+  Buffer<char> workspace_;
+  cublasLtHandle_t handle_ = nullptr;
+};
+
+/// C = A B, row-major, where A and B are read as told.
+struct LtOperands {
+  Matrix a;
+  Read read_a;
+  Matrix b;
+  Read read_b;
+  float* c;
+};
+
+/// What cuBLASLt does besides, in the same launch.
+struct LtEpilogue {
+  cublasLtEpilogue_t kind = CUBLASLT_EPILOGUE_DEFAULT;
+  const float* bias = nullptr;          ///< read, or written where the epilogue sums it
+  const std::uint32_t* mask = nullptr;  ///< as launch_positive_mask leaves it, of C's shape
+};
+
+/// Plans a product once for its operands, with the first algorithm that the heuristics name, and
+/// returns what puts it on a stream.
+Launch plan_product(std::shared_ptr<const Lt> lt, Precision precision, const LtOperands& operands,
+                    const LtEpilogue& epilogue);
+
+}  // namespace siamese::cublas

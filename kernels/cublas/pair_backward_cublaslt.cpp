@@ -1,0 +1,130 @@
+// Backward, rung 0 by cuBLASLt: what the cublas variant has launches of its own for is in the
+// products' epilogues. From the last layer down:
+//   dW_l [d_{l-1}, d_l] = h_{l-1}^T dz_l, with db_l as the column sums of dz_l (BGRADA, for our B
+//   is
+//     cuBLASLt's A), unless dz_l's own product has summed it
+//   dz_{l-1} [n, d_{l-1}] = dz_l W_l^T masked by h_{l-1} > 0, with db_{l-1} (DRELU_BGRAD)
+// The mask is a bit an element. The op is given h and not the mask that a forward epilogue could
+// have left, so a launch makes it from h. Below what is not relu, dh is multiplied by act' in
+// place. In float32 (pedantic), TF32 and bf16 products, each under its own name.
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "kernels/cublas/elementwise.h"
+#include "kernels/cublas/layers.h"
+#include "kernels/cublas/lt.h"
+#include "kernels/cuda/backward_workspace.h"
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/variant_parts.h"
+
+namespace siamese::cublas {
+namespace {
+
+using Args = PairBackwardArgs<float>;
+
+bool below_relu(const BackwardLayer& layer) {
+  return layer.below != nullptr && layer.below->activation == Activation::relu;
+}
+
+struct Workspace {
+  cuda::BackwardWorkspace<float> rows;
+  Buffer<std::uint32_t> mask;  // of the layer at hand
+
+  explicit Workspace(const Args& args) : rows(args) {
+    std::int64_t bits = 0;
+    for_each_layer(args, [&](const BackwardLayer& layer) {
+      if (below_relu(layer)) bits = std::max(bits, mask_bits(layer.shape.inputs));
+    });
+    mask = Buffer<std::uint32_t>(Device::cuda, args.points * bits / 32);
+  }
+};
+
+/// The launches of a backward pass over some points, in order.
+std::vector<Launch> plan_backward(const Args& args, Precision precision,
+                                  const Workspace& workspace) {
+  const auto lt = std::make_shared<const Lt>();
+  const std::int64_t n = args.points;
+  float* dz = workspace.rows.dz.data();
+  float* previous = workspace.rows.previous.data();
+  std::uint32_t* const mask = workspace.mask.data();
+  std::vector<Launch> launches{
+      [=](Stream stream) { cuda::launch_last_dz(args, dz, cuda::cuda_stream(stream)); }};
+  bool bias_summed = false;  // by the product that gave dz
+  for_each_layer(args, [&](const BackwardLayer& layer) {
+    const Layer& shape = layer.shape;
+    const Matrix dz_l{dz, n, shape.outputs};
+    const Matrix weights{layer.parameters.weights, shape.inputs, shape.outputs};
+    LtEpilogue epilogue;
+    if (!bias_summed) epilogue = {.kind = CUBLASLT_EPILOGUE_BGRADA, .bias = layer.bias_gradient};
+    launches.push_back(plan_product(lt, precision,
+                                    {{layer.input, n, shape.inputs},
+                                     Read::transposed,
+                                     dz_l,
+                                     Read::plain,
+                                     layer.weight_gradient},
+                                    epilogue));
+    if (layer.below == nullptr) return;
+    const LtOperands to_previous{dz_l, Read::plain, weights, Read::transposed, previous};
+    const float* const h = layer.input;
+    bias_summed = below_relu(layer);
+    if (bias_summed) {
+      launches.emplace_back([=, width = shape.inputs](Stream stream) {
+        launch_positive_mask(n, width, h, mask, cuda::cuda_stream(stream));
+      });
+      launches.push_back(plan_product(lt, precision, to_previous,
+                                      {.kind = CUBLASLT_EPILOGUE_DRELU_BGRAD,
+                                       .bias = layer.bias_gradient_below,
+                                       .mask = mask}));
+    } else {
+      launches.push_back(plan_product(lt, precision, to_previous, {}));
+      launches.emplace_back([=, count = n * shape.inputs, activation = layer.below->activation,
+                             to = previous](Stream stream) {
+        launch_times_derivative(count, activation, h, to, cuda::cuda_stream(stream));
+      });
+    }
+    std::swap(dz, previous);
+  });
+  return launches;
+}
+
+/// Without points every gradient is 0.
+std::vector<Launch> plan_zeros(const Args& args) {
+  return {[args](Stream stream) {
+    const auto bytes = static_cast<std::size_t>(args.network->parameter_count()) * sizeof(float);
+    SIAMESE_CHECK_CUDA(cudaMemsetAsync(args.gradients, 0, bytes, cuda::cuda_stream(stream)));
+  }};
+}
+
+std::optional<std::string> why_unsupported(const Args& args) { return why_too_many(args.points); }
+
+template <Precision precision>
+Launch prepare(const Args& args) {
+  const auto workspace = std::make_shared<const Workspace>(args);
+  std::vector<Launch> launches =
+      args.points == 0 ? plan_zeros(args) : plan_backward(args, precision, *workspace);
+  return cuda::traced(args, "cublaslt", precision,
+                      [workspace, launches = std::move(launches)](Stream stream) {
+                        for (const Launch& launch : launches) launch(stream);
+                      });
+}
+
+template <Precision precision>
+Variant<Args> variant() {
+  return {.name = "cublaslt",
+          .device = Device::cuda,
+          .precision = precision,
+          .rung = 0,
+          .why_unsupported = why_unsupported,
+          .prepare = prepare<precision>};
+}
+
+const Register<Args> float32(variant<Precision::float32>());
+const Register<Args> tf32(variant<Precision::tf32>());
+const Register<Args> bf16(variant<Precision::bf16>());
+
+}  // namespace
+}  // namespace siamese::cublas

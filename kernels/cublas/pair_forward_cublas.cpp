@@ -1,0 +1,55 @@
+// Forward, rung 0: a product of cuBLAS per layer, then a launch for bias and activation, the plain
+// way that a framework goes. Besides the product, h_l [n, d_l] is read and written once more.
+// In float32 (pedantic), TF32 and bf16 products, each under its own name.
+
+#include <memory>
+
+#include "kernels/cublas/blas.h"
+#include "kernels/cublas/elementwise.h"
+#include "kernels/cublas/layers.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/variant_parts.h"
+
+namespace siamese::cublas {
+namespace {
+
+using Args = PairForwardArgs<float>;
+
+void launch_forward(const Args& args, const Blas& blas, Stream stream) {
+  if (args.points == 0) return;
+  blas.set_stream(stream);
+  for_each_layer(args, [&](const ForwardLayer& layer) {
+    const Layer& shape = layer.shape;
+    blas.multiply({layer.input, args.points, shape.inputs}, Read::plain,
+                  {layer.parameters.weights, shape.inputs, shape.outputs}, Read::plain,
+                  layer.output);
+    launch_add_bias_activate(args.points, shape.outputs, shape.activation, layer.parameters.bias,
+                             layer.output, cuda::cuda_stream(stream));
+  });
+}
+
+std::optional<std::string> why_unsupported(const Args& args) { return why_too_many(args.points); }
+
+template <Precision precision>
+Launch prepare(const Args& args) {
+  const auto blas = std::make_shared<const Blas>(precision);
+  return cuda::traced(args, "cublas", precision,
+                      [args, blas](Stream stream) { launch_forward(args, *blas, stream); });
+}
+
+template <Precision precision>
+Variant<Args> variant() {
+  return {.name = "cublas",
+          .device = Device::cuda,
+          .precision = precision,
+          .rung = 0,
+          .why_unsupported = why_unsupported,
+          .prepare = prepare<precision>};
+}
+
+const Register<Args> float32(variant<Precision::float32>());
+const Register<Args> tf32(variant<Precision::tf32>());
+const Register<Args> bf16(variant<Precision::bf16>());
+
+}  // namespace
+}  // namespace siamese::cublas
