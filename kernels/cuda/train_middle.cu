@@ -102,17 +102,18 @@ __device__ void multiply_records(const TrainPlan& plan, const float* bias, unsig
   });
 
   const int outputs = plan.layer[1].outputs;
+  const bool aligned = outputs % 2 == 0 && reinterpret_cast<std::uintptr_t>(part) % 8 == 0;
 #pragma unroll
   for (int c = 0; c < count; ++c) {
 #pragma unroll
     for (int t = 0; t < blocks; ++t) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const int unit = own_unit + i / 2 * 8;
-        const int column = (c * blocks + t) * 8 + lane % 4 * 2 + i % 2;
-        if (unit <= layer.outputs && column < outputs) {
-          part[static_cast<std::int64_t>(unit) * outputs + column] = sums[c][t][i];
-        }
+      for (int i = 0; i < 2; ++i) {
+        const int unit = own_unit + i * 8;
+        if (unit > layer.outputs) continue;
+        fused::store_pair(part + static_cast<std::int64_t>(unit) * outputs,
+                          (c * blocks + t) * 8 + lane % 4 * 2, outputs, aligned,
+                          {sums[c][t][i * 2], sums[c][t][i * 2 + 1]});
       }
     }
   }
