@@ -36,26 +36,35 @@ struct Matrix {
 };
 using Operand16 = Matrix<__nv_bfloat16>;
 
-/// The fragment of A at (row, k), of an operand [rows, k] (along_k) or [k, rows].
+/// A walk along k over the fragments of an operand [rows, k] (along_k) or [k, rows]: this lane's
+/// line of the one at hand.
 template <Lies lies>
-__device__ void read_a(const Operand16& a, int row, int k, std::uint32_t (&to)[4]) {
-  if constexpr (lies == Lies::along_k) {
-    mma::load_matrices<false>(a.at(row + lane() % 16, k + lane() / 16 * 8), to);
-  } else {
-    mma::load_matrices<true>(a.at(k + lane() / 16 * 8 + lane() % 8, row + lane() / 8 % 2 * 8), to);
-  }
-}
+struct Walk {
+  const __nv_bfloat16* line;
+  int to_next;       ///< 16 of k
+  int to_next_rows;  ///< 16 rows of the operand
 
-/// The two fragments of B at (column, k) and (column + 8, k).
-template <Lies lies>
-__device__ void read_b(const Operand16& b, int column, int k, std::uint32_t (&to)[4]) {
-  if constexpr (lies == Lies::along_k) {
-    mma::load_matrices<false>(b.at(column + lane() / 16 * 8 + lane() % 8, k + lane() / 8 % 2 * 8),
-                              to);
-  } else {
-    mma::load_matrices<true>(b.at(k + lane() % 16, column + lane() / 16 * 8), to);
+  /// Of A's fragments, 16 rows each, from a row on.
+  static __device__ Walk over_a(const Operand16& a, int row) {
+    const int half = lane() / 16 * 8;
+    return lies == Lies::along_k
+               ? Walk{a.at(row + lane() % 16, half), 16, 16 * a.pitch}
+               : Walk{a.at(half + lane() % 8, row + lane() / 8 % 2 * 8), 16 * a.pitch, 16};
   }
-}
+  /// Of B's fragments, two side by side, from a column of C on.
+  static __device__ Walk over_b(const Operand16& b, int column) {
+    const int half = lane() / 16 * 8;
+    return lies == Lies::along_k
+               ? Walk{b.at(column + half + lane() % 8, lane() / 8 % 2 * 8), 16, 16 * b.pitch}
+               : Walk{b.at(lane() % 16, column + half), 16 * b.pitch, 16};
+  }
+
+  /// The fragments `i` times 16 rows further on.
+  __device__ void read(int i, std::uint32_t (&to)[4]) const {
+    mma::load_matrices<lies == Lies::along_rows>(line + i * to_next_rows, to);
+  }
+  __device__ void advance() { line += to_next; }
+};
 
 /// A piece of C, [16 row_tiles, 16].
 template <int row_tiles>
@@ -78,14 +87,16 @@ struct Piece {
   /// sums += A B over `depth`, with A's rows from `a_row` on.
   template <Lies a_lies, Lies b_lies>
   __device__ void add_product(const Operand16& a, int a_row, const Operand16& b, int depth) {
+    auto a_walk = Walk<a_lies>::over_a(a, a_row);
+    auto b_walk = Walk<b_lies>::over_b(b, column);
 #pragma unroll 2
-    for (int k = 0; k < depth; k += fused_step) {
+    for (int k = 0; k < depth; k += fused_step, a_walk.advance(), b_walk.advance()) {
       std::uint32_t of_b[4];
-      read_b<b_lies>(b, column, k, of_b);
+      b_walk.read(0, of_b);
 #pragma unroll
       for (int i = 0; i < row_tiles; ++i) {
         std::uint32_t of_a[4];
-        read_a<a_lies>(a, a_row + i * 16, k, of_a);
+        a_walk.read(i, of_a);
         mma::multiply_add_bf16(of_a, {of_b[0], of_b[1]}, sums[i][0]);
         mma::multiply_add_bf16(of_a, {of_b[2], of_b[3]}, sums[i][1]);
       }
@@ -138,12 +149,14 @@ class MiddleGradient {
  public:
   /// += [h 1]^T dz over a tile's rows. The 8 columns of padding beyond dz's may be read.
   __device__ void add(const Operand16& h, const Operand16& dz, int rows, int columns) {
-#pragma unroll
-    for (int k = 0; k < step_rows; k += fused_step) {
+    auto a_walk = Walk<Lies::along_rows>::over_a(h, row());
+    auto b_walk = Walk<Lies::along_rows>::over_b(dz, column());
+#pragma unroll 1
+    for (int k = 0; k < step_rows; k += fused_step, a_walk.advance(), b_walk.advance()) {
       std::uint32_t a[middle_row_tiles][4];
 #pragma unroll
       for (int i = 0; i < middle_row_tiles; ++i) {
-        if (row() + i * 16 < rows) read_a<Lies::along_rows>(h, row() + i * 16, k, a[i]);
+        if (row() + i * 16 < rows) a_walk.read(i, a[i]);
       }
       const auto multiply = [&](int j, const std::uint32_t(&b)[2]) {
 #pragma unroll
@@ -155,7 +168,7 @@ class MiddleGradient {
       for (int j = 0; j + 1 < middle_column_tiles; j += 2) {
         if (column() + j * 8 >= columns) break;
         std::uint32_t b[4];
-        read_b<Lies::along_rows>(dz, column() + j * 8, k, b);
+        b_walk.read(j / 2, b);
         multiply(j, {b[0], b[1]});
         multiply(j + 1, {b[2], b[3]});
       }

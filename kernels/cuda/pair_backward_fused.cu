@@ -1,5 +1,5 @@
 // Backward, rung 5: all layers in one launch, in bf16 on tensor cores. The layer-wise rungs write
-// each layer's dz and read it twice, and read each h twice: for the seed's network 6.5 KB a point.
+// each layer's dz and read it twice, and read each h twice: for the seed's network 7.4 KB a point.
 // Here X, h, E and G are read once, 1.7 KB a point, and dz stays on chip, as do the gradients over
 // all of a block's tiles of 64 points (fused_step.cuh). Each block leaves its gradients in a part
 // of its own, and a second launch adds up the parts in order.
