@@ -123,39 +123,15 @@ __device__ void embedding_gradient(const Team& team, const FitBatches& batches, 
   }
 }
 
-/// The mean over `pairs` pairs of the costs that the team's threads have, to *mean, in a fixed
-/// order. `shared` is the team's, [count]; threads from `count` on have no pairs.
+/// sum of costs[0 .. count) times `scale` to *out, by the team's first warp, in a fixed order.
 template <class Team>
-__device__ void mean_cost(const Team& team, double cost, std::int64_t pairs, double* shared,
-                          int count, double* mean) {
-  if (team.rank() < count) shared[team.rank()] = cost;
-  team.sync();
-  if (team.rank() < warp_size) {
-    double sum = 0.0;
-    for (int i = team.rank(); i < count; i += warp_size) sum += shared[i];
-    sum = group_sum(sum, warp_size);
-    if (team.rank() == 0) *mean = sum / static_cast<double>(pairs > 0 ? pairs : 1);
-  }
-  team.sync();  // before the next costs
-}
-
-/// All epochs of a training in their steps, from step number `step` + 1 on; returns the last one's.
-/// take_step(place, step) returns the costs of this thread's pairs, end_epoch(epoch, costs) has all
-/// of an epoch.
-template <class T, class TakeStep, class EndEpoch>
-__device__ std::int64_t run_epochs(const FitArgs<T>& args, const FitBatches& batches,
-                                   std::int64_t step, TakeStep take_step, EndEpoch end_epoch) {
-  const std::int64_t pairs = args.training.pairs.count;
-  for (std::int64_t epoch = 0; epoch < args.epochs; ++epoch) {
-    double cost = 0.0;
-    for (std::int64_t begin = 0; begin < pairs; begin += batches.batch) {
-      const std::int64_t left = pairs - begin;
-      const int count = left < batches.batch ? static_cast<int>(left) : batches.batch;
-      cost += take_step(BatchPlace{epoch, begin, count}, ++step);
-    }
-    end_epoch(epoch, cost);
-  }
-  return step;
+__device__ void sum_costs(const Team& team, const double* costs, int count, double scale,
+                          double* out) {
+  if (team.rank() >= warp_size) return;
+  double sum = 0.0;
+  for (int i = team.rank(); i < count; i += warp_size) sum += costs[i];
+  sum = group_sum(sum, warp_size);
+  if (team.rank() == 0) *out = scale * sum;
 }
 
 }  // namespace siamese::cuda

@@ -71,4 +71,18 @@ std::optional<std::string> why_not_fused(const Network& network, const FusedForm
                      form.most_shared_bytes);
 }
 
+std::optional<std::string> why_not_pair_by_pair(const TrainStepArgs<float>& args) {
+  constexpr std::int64_t most_pairs_a_point = 8;  // above, steps that compute a point once do less
+  if (args.pairs.form == PairForm::all) {
+    return "all pairs of some points; expected pairs that bring points of their own";
+  }
+  if (args.pairs.count > most_pairs_a_point * args.points) {
+    return fmt::format(
+        "{} pairs of {} points; expected at most {} a point, for each pair computes "
+        "both of its points",
+        args.pairs.count, args.points, most_pairs_a_point);
+  }
+  return std::nullopt;
+}
+
 }  // namespace siamese::cuda

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "kernels/ops.h"
 #include "model/network.h"
 
 namespace siamese::cuda {
@@ -80,5 +81,9 @@ FusedPlan plan_fused(const Network& network, const FusedForm& form);
 /// Why a block cannot keep a network: too many layers, a layer that is too wide, or more than the
 /// shared memory that a block has.
 std::optional<std::string> why_not_fused(const Network& network, const FusedForm& form);
+
+/// Why a training step that computes both points of each pair anew does not serve these pairs: all
+/// pairs of some points, or many more pairs than points.
+std::optional<std::string> why_not_pair_by_pair(const TrainStepArgs<float>& args);
 
 }  // namespace siamese::cuda

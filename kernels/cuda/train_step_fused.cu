@@ -187,9 +187,7 @@ void launch_step(const Args& args, const Plan& plan, cudaStream_t stream) {
 }
 
 std::optional<std::string> why_unsupported(const Args& args) {
-  if (args.pairs.form == PairForm::all) {
-    return "pairs of the form all; every pair brings two rows of its own here";
-  }
+  if (auto reason = why_not_pair_by_pair(args)) return reason;
   return why_no_fused_step(*args.network);
 }
 

@@ -9,9 +9,6 @@
 namespace siamese::cuda {
 namespace {
 
-// Above, to share the points between pairs is better than to let each pair bring its own.
-constexpr std::int64_t most_pairs_a_point = 8;
-
 constexpr std::int64_t narrowest_columns = 64;  // a tile of a gradient
 
 int padded(std::int64_t width, std::int64_t step) {
@@ -98,16 +95,7 @@ std::optional<std::string> why_not_train(const TrainStepArgs<float>& args) {
       bytes > most_bytes) {
     return fmt::format("{} bytes of shared memory a block; expected at most {}", bytes, most_bytes);
   }
-  if (args.pairs.form == PairForm::all) {
-    return "all pairs of some points; expected pairs that bring points of their own";
-  }
-  if (args.pairs.count > most_pairs_a_point * args.points) {
-    return fmt::format(
-        "{} pairs of {} points; expected at most {} a point, for each pair computes "
-        "both of its points",
-        args.pairs.count, args.points, most_pairs_a_point);
-  }
-  return std::nullopt;
+  return why_not_pair_by_pair(args);
 }
 
 }  // namespace siamese::cuda
