@@ -90,13 +90,13 @@ struct GreaterEqualUnordered {
 struct BothNumbers {
   template <class T>
   bool operator()(T a, T b) const {
-    return a == a && b == b;
+    return !std::isnan(a) && !std::isnan(b);
   }
 };
 struct AnyNaN {
   template <class T>
   bool operator()(T a, T b) const {
-    return a != a || b != b;
+    return std::isnan(a) || std::isnan(b);
   }
 };
 
