@@ -110,10 +110,10 @@ struct TrainStepArgs {
 };
 
 /// Whole epochs of training over a pair list, indexed or dense, or over all pairs, with nothing
-/// crossing to the host between steps. Epoch e visits the pairs in the order of Permutation(m, {shuffle_seed,
-/// e}) (model/permutation.h), e counted from 0, in batches of `batch` (the last one may be
-/// smaller); each batch's loss is the mean over its own pairs. Where batch >= m every step sees
-/// every pair and the order has no meaning.
+/// crossing to the host between steps. Epoch e visits the pairs in the order of Permutation(m,
+/// {shuffle_seed, e}) (model/permutation.h), e counted from 0, in batches of `batch` (the last one
+/// may be smaller); each batch's loss is the mean over its own pairs. Where batch >= m every step
+/// sees every pair and the order has no meaning.
 template <class T>
 struct FitArgs {
   TrainStepArgs<T> training;  ///< loss_value here: [epochs], the mean over an epoch's pairs
