@@ -70,7 +70,7 @@ TrainPlan plan_train(const TrainStepArgs<float>& args) {
   plan.chain_shared_bytes = chain.bytes() + chain_groups * plan.chain_group_bytes;
 
   Layout middle;
-  const int tiles = padded(layers[0].outputs + 1, middle_groups * middle_tile);
+  const int tiles = padded(layers[0].outputs + 1, std::int64_t{middle_groups} * middle_tile);
   plan.recomputed = sized(layers[0], outer_columns, tiles, middle);
   plan.middle_stages = middle.bytes();
   plan.middle_shared_bytes = middle.bytes() + middle_ring * plan.record_bytes();

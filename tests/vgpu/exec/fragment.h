@@ -189,7 +189,7 @@ void unpack_sums(Warp& w, const std::uint32_t* rows, Value (&sums)[kRows][kFragm
     const Value* even = row<Value>(w, rows[0]);
     const Value* odd = row<Value>(w, rows[1]);
     Value* to = sums[first];
-    for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
       to[2 * lane] = even[lane];
       to[2 * lane + 1] = odd[lane];
     }
@@ -202,7 +202,7 @@ void pack_sums(Warp& w, const std::uint32_t* rows, const Value (&sums)[kRows][kF
     Value* even = row<Value>(w, rows[0]);
     Value* odd = row<Value>(w, rows[1]);
     const Value* from = sums[first];
-    for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
       even[lane] = canonical(from[2 * lane]);
       odd[lane] = canonical(from[2 * lane + 1]);
     }
