@@ -100,9 +100,10 @@ def line(case):
     shared = max((kernel["static_shared_bytes"] + kernel["dynamic_shared_bytes"]
                   for kernel in kernels), default=0)
     known = [kernel["registers"] for kernel in kernels if kernel["registers"]]
-    library = variant in ("cuda_cublas", "cuda_cublaslt")  # whose own kernels are not run here, and not counted
-    return [op, variant.removeprefix("cuda_") + (" *" if library else ""), precision, shape.replace("/", " "), str(len(kernels)),
-            f"{instructions:,}",
+    # Whose own kernels are not run here, and not counted.
+    library = variant in ("cuda_cublas", "cuda_cublaslt")
+    return [op, variant.removeprefix("cuda_") + (" *" if library else ""), precision,
+            shape.replace("/", " "), str(len(kernels)), f"{instructions:,}",
             "-" if library else _share(case["operations"], executed),
             "-" if library or not case["bytes"] else f"{traffic / case['bytes']:.2f}",
             _share(*moved["global_load"]), _share(*moved["global_store"]),

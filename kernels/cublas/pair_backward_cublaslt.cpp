@@ -16,10 +16,10 @@
 #include "kernels/cublas/elementwise.h"
 #include "kernels/cublas/layers.h"
 #include "kernels/cublas/lt.h"
+#include "kernels/cublas/register.h"
 #include "kernels/cuda/backward_workspace.h"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/variant_parts.h"
 
 namespace siamese::cublas {
 namespace {
@@ -99,32 +99,16 @@ std::vector<Launch> plan_zeros(const Args& args) {
   }};
 }
 
-std::optional<std::string> why_unsupported(const Args& args) { return why_too_many(args.points); }
-
-template <Precision precision>
-Launch prepare(const Args& args) {
+Launch prepare(const Args& args, Precision precision) {
   const auto workspace = std::make_shared<const Workspace>(args);
   std::vector<Launch> launches =
       args.points == 0 ? plan_zeros(args) : plan_backward(args, precision, *workspace);
-  return cuda::traced(args, "cublaslt", precision,
-                      [workspace, launches = std::move(launches)](Stream stream) {
-                        for (const Launch& launch : launches) launch(stream);
-                      });
+  return [workspace, launches = std::move(launches)](Stream stream) {
+    for (const Launch& launch : launches) launch(stream);
+  };
 }
 
-template <Precision precision>
-Variant<Args> variant() {
-  return {.name = "cublaslt",
-          .device = Device::cuda,
-          .precision = precision,
-          .rung = 0,
-          .why_unsupported = why_unsupported,
-          .prepare = prepare<precision>};
-}
-
-const Register<Args> float32(variant<Precision::float32>());
-const Register<Args> tf32(variant<Precision::tf32>());
-const Register<Args> bf16(variant<Precision::bf16>());
+const RegisterProducts<Args> variants("cublaslt", prepare);
 
 }  // namespace
 }  // namespace siamese::cublas

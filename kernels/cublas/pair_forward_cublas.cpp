@@ -7,8 +7,8 @@
 #include "kernels/cublas/blas.h"
 #include "kernels/cublas/elementwise.h"
 #include "kernels/cublas/layers.h"
+#include "kernels/cublas/register.h"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/variant_parts.h"
 
 namespace siamese::cublas {
 namespace {
@@ -28,28 +28,12 @@ void launch_forward(const Args& args, const Blas& blas, Stream stream) {
   });
 }
 
-std::optional<std::string> why_unsupported(const Args& args) { return why_too_many(args.points); }
-
-template <Precision precision>
-Launch prepare(const Args& args) {
+Launch prepare(const Args& args, Precision precision) {
   const auto blas = std::make_shared<const Blas>(precision);
-  return cuda::traced(args, "cublas", precision,
-                      [args, blas](Stream stream) { launch_forward(args, *blas, stream); });
+  return [args, blas](Stream stream) { launch_forward(args, *blas, stream); };
 }
 
-template <Precision precision>
-Variant<Args> variant() {
-  return {.name = "cublas",
-          .device = Device::cuda,
-          .precision = precision,
-          .rung = 0,
-          .why_unsupported = why_unsupported,
-          .prepare = prepare<precision>};
-}
-
-const Register<Args> float32(variant<Precision::float32>());
-const Register<Args> tf32(variant<Precision::tf32>());
-const Register<Args> bf16(variant<Precision::bf16>());
+const RegisterProducts<Args> variants("cublas", prepare);
 
 }  // namespace
 }  // namespace siamese::cublas

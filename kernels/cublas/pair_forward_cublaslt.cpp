@@ -9,8 +9,8 @@
 #include "kernels/cublas/elementwise.h"
 #include "kernels/cublas/layers.h"
 #include "kernels/cublas/lt.h"
+#include "kernels/cublas/register.h"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/variant_parts.h"
 
 namespace siamese::cublas {
 namespace {
@@ -44,29 +44,13 @@ std::vector<Launch> plan_forward(const Args& args, Precision precision) {
   return launches;
 }
 
-std::optional<std::string> why_unsupported(const Args& args) { return why_too_many(args.points); }
-
-template <Precision precision>
-Launch prepare(const Args& args) {
-  return cuda::traced(args, "cublaslt", precision,
-                      [launches = plan_forward(args, precision)](Stream stream) {
-                        for (const Launch& launch : launches) launch(stream);
-                      });
+Launch prepare(const Args& args, Precision precision) {
+  return [launches = plan_forward(args, precision)](Stream stream) {
+    for (const Launch& launch : launches) launch(stream);
+  };
 }
 
-template <Precision precision>
-Variant<Args> variant() {
-  return {.name = "cublaslt",
-          .device = Device::cuda,
-          .precision = precision,
-          .rung = 0,
-          .why_unsupported = why_unsupported,
-          .prepare = prepare<precision>};
-}
-
-const Register<Args> float32(variant<Precision::float32>());
-const Register<Args> tf32(variant<Precision::tf32>());
-const Register<Args> bf16(variant<Precision::bf16>());
+const RegisterProducts<Args> variants("cublaslt", prepare);
 
 }  // namespace
 }  // namespace siamese::cublas
