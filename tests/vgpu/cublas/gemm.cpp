@@ -1,5 +1,7 @@
 #include "tests/vgpu/cublas/gemm.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -111,9 +113,22 @@ void apply_activation(DeviceAccess& access, const Gemm& gemm, std::int64_t batch
   if (epilogue.relu) x = x.unaryExpr([](float value) { return value < 0 ? 0.0F : value; });
 }
 
+// cuBLASLt's kernel for these gradients writes several numbers at a time where k is large (8 bytes
+// on an H100, from a k of about 17,000) and takes the pointer to be aligned. Here one that is not
+// is never accepted.
+void check_gradient(DeviceAccess& access, const Epilogue& epilogue, const void* address) {
+  constexpr std::uintptr_t alignment = 16;
+  if (!epilogue.gradient_of_a && !epilogue.gradient_of_b) return;
+  if (reinterpret_cast<std::uintptr_t>(address) % alignment == 0) return;
+  access.misaligned(
+      fmt::format("CUBLASLT_EPILOGUE_{}: the bias gradient at {} is not aligned to {} bytes",
+                  epilogue.gradient_of_a ? "BGRADA" : "BGRADB", fmt::ptr(address), alignment));
+}
+
 void compute(DeviceAccess& access, const Gemm& gemm, std::int64_t batch) {
   const Epilogue& epilogue = gemm.epilogue;
   const DeviceMatrix bias_vector = epilogue.bias_vector.moved_by(batch * epilogue.bias_stride);
+  check_gradient(access, epilogue, bias_vector.address);
   const Eigen::MatrixXf a =
       read_operand(access, gemm.a.moved_by(batch * gemm.stride_a), gemm.transpose_a, gemm.compute);
   const Eigen::MatrixXf b =

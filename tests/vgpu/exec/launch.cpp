@@ -44,7 +44,7 @@ LaunchProblem check(const Launch& launch, std::string* message) {
                     b.z >= 1 && b.x <= kDevice.block[0] && b.y <= kDevice.block[1] &&
                     b.z <= kDevice.block[2] && b.count() <= kDevice.threads_per_block;
   if (!fits) {
-    return problem(LaunchProblem::invalid_configuration, message,
+    return problem(LaunchProblem::invalid_value, message,
                    fmt::format("kernel {}: a grid of {} blocks of {} threads", kernel.name,
                                words(g), words(b)));
   }
@@ -54,7 +54,7 @@ LaunchProblem check(const Launch& launch, std::string* message) {
                                words(kernel.required_block), words(b)));
   }
   if (kernel.max_threads != 0 && b.count() > kernel.max_threads) {
-    return problem(LaunchProblem::out_of_resources, message,
+    return problem(LaunchProblem::invalid_value, message,
                    fmt::format("kernel {} is bounded to {} threads a block, not {}", kernel.name,
                                kernel.max_threads, b.count()));
   }

@@ -28,9 +28,7 @@ struct Launch {
 // Why a launch cannot start, in the terms of the CUDA error that a real device gives.
 enum class LaunchProblem {
   none,
-  invalid_configuration,  // grid or block out of range, against .reqntid or the cluster's size
-  invalid_value,          // dynamic shared memory above its limit
-  out_of_resources,       // more threads than .maxntid allows
+  invalid_value,          // a grid, block or shared memory that device or kernel does not allow
   cooperative_too_large,  // the grid cannot be resident at once
   invalid_cluster,
   unsupported,  // see KernelInfo::unsupported

@@ -21,20 +21,43 @@ void expect_launch_error(cudaError_t want, const char* what,
 
 void test_launches() {
   nothing<<<0, 32>>>();
-  expect_launch_error(cudaErrorInvalidConfiguration, "a grid of 0 blocks to be refused");
+  expect_launch_error(cudaErrorInvalidValue, "a grid of 0 blocks to be refused");
+  nothing<<<dim3(3, 0), 32>>>();
+  expect_launch_error(cudaErrorInvalidValue, "a grid of 3 by 0 blocks to be refused");
   nothing<<<1, 0>>>();
-  expect_launch_error(cudaErrorInvalidConfiguration, "a block of 0 threads to be refused");
+  expect_launch_error(cudaErrorInvalidValue, "a block of 0 threads to be refused");
   nothing<<<1, 1025>>>();
-  expect_launch_error(cudaErrorInvalidConfiguration, "1,025 threads to be refused");
+  expect_launch_error(cudaErrorInvalidValue, "1,025 threads to be refused");
   nothing<<<dim3(1, 65536), 32>>>();
-  expect_launch_error(cudaErrorInvalidConfiguration, "65,536 blocks in y to be refused");
+  expect_launch_error(cudaErrorInvalidValue, "65,536 blocks in y to be refused");
   nothing<<<1, dim3(1, 1, 65)>>>();
-  expect_launch_error(cudaErrorInvalidConfiguration, "65 threads in z to be refused");
+  expect_launch_error(cudaErrorInvalidValue, "65 threads in z to be refused");
   nothing<<<dim3(3, 65535), 32>>>();
   expect_launch_error(cudaSuccess, "65,535 blocks in y to be accepted");
   DeviceArray<int> y(1024);
   small_blocks<<<1, 65>>>(y.data());
-  expect_launch_error(cudaErrorLaunchOutOfResources, "more threads than the launch bounds say");
+  expect_launch_error(cudaErrorInvalidValue, "more threads than the launch bounds say");
+}
+
+// The same by the calls that <<<>>> stands for, which return the error as well.
+void test_launch_calls() {
+  cudaLaunchConfig_t config{};
+  config.gridDim = 0;
+  config.blockDim = 32;
+  expect(cudaLaunchKernelEx(&config, nothing) == cudaErrorInvalidValue,
+         "a configuration of 0 blocks to be refused");
+  expect_launch_error(cudaErrorInvalidValue, "it as the last error");
+  const auto* function = reinterpret_cast<const void*>(nothing);
+  expect(cudaLaunchKernel(function, 0, 32, nullptr, 0, nullptr) == cudaErrorInvalidValue,
+         "a call with 0 blocks to be refused");
+  expect_launch_error(cudaErrorInvalidValue, "it as the last error");
+  expect(cudaLaunchCooperativeKernel(function, 0, 32, nullptr, 0, nullptr) == cudaErrorInvalidValue,
+         "a cooperative launch of 0 blocks to be refused");
+  expect_launch_error(cudaErrorInvalidValue, "it as the last error");
+  expect(cudaLaunchCooperativeKernel(function, 100000, 32, nullptr, 0, nullptr) ==
+             cudaErrorCooperativeLaunchTooLarge,
+         "a cooperative launch of 100,000 blocks to be refused");
+  expect_launch_error(cudaErrorCooperativeLaunchTooLarge, "it as the last error");
 }
 
 void test_shared_memory() {
@@ -62,12 +85,18 @@ void test_memory() {
   expect_launch_error(cudaErrorMemoryAllocation, "the failed allocation to be the last error");
   check(cudaFree(nullptr));
   check(cudaMalloc(&pointer, 64));
-  int host[64] = {};
+  int host[256] = {};
   expect(cudaMemcpy(pointer, host, 65, cudaMemcpyHostToDevice) == cudaErrorInvalidValue,
          "a copy past the end to be refused");
+  expect(cudaMemcpy(pointer, host, 1024, cudaMemcpyHostToDevice) == cudaErrorInvalidValue,
+         "a copy far past the end to be refused");
+  expect_launch_error(cudaErrorInvalidValue, "the refused copy to be the last error");
   expect(cudaMemcpy(pointer, host, 64, cudaMemcpyDeviceToHost) == cudaErrorInvalidValue,
          "a wrong direction to be refused");
   expect(cudaMemset(pointer, 0, 65) == cudaErrorInvalidValue, "a fill past the end to be refused");
+  expect(cudaMemset(pointer, 0, std::size_t{1} << 40) == cudaErrorInvalidValue,
+         "a fill of 2^40 bytes to be refused");
+  expect_launch_error(cudaErrorInvalidValue, "the refused fill to be the last error");
   expect(cudaFree(host) == cudaErrorInvalidValue, "memory of the host not to be freed");
   expect(
       cudaMemcpy2D(pointer, 2, host, 4, 4, 2, cudaMemcpyHostToDevice) == cudaErrorInvalidPitchValue,
@@ -79,6 +108,7 @@ void test_memory() {
 
 int main() {
   test_launches();
+  test_launch_calls();
   test_shared_memory();
   test_memory();
 }

@@ -48,6 +48,7 @@ class DeviceArray {
   DeviceArray& operator=(const DeviceArray&) = delete;
 
   T* data() { return data_; }
+  std::size_t size() const { return size_; }
   std::vector<T> values() const {
     std::vector<T> result(size_);
     check(cudaMemcpy(result.data(), data_, size_ * sizeof(T), cudaMemcpyDeviceToHost));

@@ -21,7 +21,7 @@ void capture_wait(Runtime& runtime, CUstream_st& stream, const CUevent_st& event
     stream.capture->invalidated = true;
     fail(cudaErrorStreamCaptureIsolation);
   }
-  require(!event.capture->ended, cudaErrorCapturedEvent);
+  require(!event.capture->ended);
   require(!event.capture->invalidated, cudaErrorStreamCaptureInvalidated);
   if (stream.capture == nullptr) {
     require(&stream != &runtime.streams.legacy(), cudaErrorStreamCaptureImplicit);
@@ -69,9 +69,13 @@ void refuse_unsafe_call(Runtime& runtime) {
   require(!refused, cudaErrorStreamCaptureUnsupported);
 }
 
+void invalidate_capture(CUstream_st& stream) {
+  if (stream.capture != nullptr) stream.capture->invalidated = true;
+}
+
 void refuse_waiting(CUstream_st& stream) {
   if (stream.capture == nullptr) return;
-  stream.capture->invalidated = true;
+  invalidate_capture(stream);
   fail(cudaErrorStreamCaptureUnsupported);
 }
 
@@ -126,11 +130,11 @@ void begin(Runtime& runtime, cudaStream_t handle, cudaStreamCaptureMode mode) {
 }
 
 void end(Runtime& runtime, cudaStream_t handle, cudaGraph_t* graph) {
-  require(graph != nullptr);
-  *graph = nullptr;
   CUstream_st& stream = runtime.streams.find(handle);
   const std::shared_ptr<Capture> capture = stream.capture;
   require(capture != nullptr, cudaErrorIllegalState);
+  require(graph != nullptr);
+  *graph = nullptr;
   require(capture->origin == &stream, cudaErrorStreamCaptureUnmatched);
   require(capture->mode == cudaStreamCaptureModeRelaxed ||
               capture->thread == std::this_thread::get_id(),

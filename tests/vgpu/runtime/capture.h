@@ -38,6 +38,9 @@ void capture_wait(Runtime& runtime, CUstream_st& stream, const CUevent_st& event
 // an allocation; the captures are invalidated.
 void refuse_unsafe_call(Runtime& runtime);
 
+// Where the stream captures, its capture can only end badly from now on.
+void invalidate_capture(CUstream_st& stream);
+
 // Fails where the stream captures: what it records is not going to run, so waiting has no sense.
 void refuse_waiting(CUstream_st& stream);
 

@@ -18,6 +18,7 @@ namespace {
 void copy_now(Runtime& runtime, cudaStream_t handle, Copy copy, cudaMemcpyKind kind) {
   CUstream_st& stream = runtime.streams.find(handle);
   copy = checked_copy(runtime, std::move(copy), kind);
+  if (&stream == &runtime.streams.legacy()) refuse_implicit_dependency(runtime);
   refuse_unsafe_call(runtime);
   const auto on_device = [&](const void* end) {
     const auto allocation = runtime.memory.query(address_of(end));

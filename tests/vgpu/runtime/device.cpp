@@ -158,22 +158,25 @@ std::map<cudaLimit, std::size_t>& limits() {
 }  // namespace vgpu
 
 using vgpu::api_call;
+using vgpu::Needs;
 using vgpu::require;
 using vgpu::require_device;
 using vgpu::Runtime;
 
 extern "C" cudaError_t cudaGetDeviceCount(int* count) {
-  return api_call([&](Runtime&) {
+  const auto give = [&](Runtime&) {
     require(count != nullptr);
     *count = 1;
-  });
+  };
+  return api_call(give, Needs::nothing);
 }
 
 extern "C" cudaError_t cudaGetDevice(int* device) {
-  return api_call([&](Runtime&) {
+  const auto give = [&](Runtime&) {
     require(device != nullptr);
     *device = 0;
-  });
+  };
+  return api_call(give, Needs::nothing);
 }
 
 extern "C" cudaError_t cudaSetDevice(int device) {
@@ -189,11 +192,12 @@ extern "C" cudaError_t cudaSetDeviceFlags(unsigned int) {
 }
 
 extern "C" cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  return api_call([&](Runtime&) {
+  const auto give = [&](Runtime&) {
     require(properties != nullptr);
     require_device(device);
     *properties = vgpu::properties();
-  });
+  };
+  return api_call(give, Needs::nothing);
 }
 
 extern "C" cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
@@ -249,10 +253,11 @@ extern "C" cudaError_t cudaDeviceGetLimit(std::size_t* value, cudaLimit limit) {
 }
 
 extern "C" cudaError_t cudaDriverGetVersion(int* version) {
-  return api_call([&](Runtime&) {
+  const auto give = [&](Runtime&) {
     require(version != nullptr);
     *version = CUDART_VERSION;
-  });
+  };
+  return api_call(give, Needs::nothing);
 }
 
 extern "C" cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }

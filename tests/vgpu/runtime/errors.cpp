@@ -5,24 +5,11 @@
 #include "tests/vgpu/runtime/error_text.h"
 #include "tests/vgpu/runtime/runtime.h"
 
-namespace {
+// A fault of the device is no exception: it is taken like any error, and comes back with the next
+// call that fails of it.
+extern "C" cudaError_t cudaPeekAtLastError() { return vgpu::last_error(); }
 
-// The error that the calling thread sees: a fault of the device comes before its own last error.
-cudaError_t visible_error() {
-  vgpu::Runtime& runtime = vgpu::Runtime::get();
-  const std::lock_guard lock(runtime.mutex);
-  return runtime.device_error != cudaSuccess ? runtime.device_error : vgpu::last_error();
-}
-
-}  // namespace
-
-extern "C" cudaError_t cudaPeekAtLastError() { return visible_error(); }
-
-extern "C" cudaError_t cudaGetLastError() {
-  const cudaError_t error = visible_error();
-  vgpu::last_error() = cudaSuccess;
-  return error;
-}
+extern "C" cudaError_t cudaGetLastError() { return std::exchange(vgpu::last_error(), cudaSuccess); }
 
 extern "C" const char* cudaGetErrorName(cudaError_t error) { return vgpu::error_name(error); }
 

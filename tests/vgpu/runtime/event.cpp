@@ -34,9 +34,11 @@ void record_event(Runtime& runtime, cudaEvent_t handle, cudaStream_t stream_hand
   event.captured.clear();
 }
 
-// An event that marks a place in a graph has nothing that could be waited for.
+// An event that marks a place in a graph has nothing that could be waited for, also after the
+// capture, until it is recorded anew.
 void refuse_captured(const CUevent_st& event) {
   if (event.capture == nullptr) return;
+  require(!event.capture->ended);
   event.capture->invalidated = true;
   fail(cudaErrorCapturedEvent);
 }

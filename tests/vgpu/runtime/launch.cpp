@@ -45,12 +45,8 @@ cudaError_t error_of(LaunchProblem problem) {
   switch (problem) {
     case LaunchProblem::none:
       return cudaSuccess;
-    case LaunchProblem::invalid_configuration:
-      return cudaErrorInvalidConfiguration;
     case LaunchProblem::invalid_value:
       return cudaErrorInvalidValue;
-    case LaunchProblem::out_of_resources:
-      return cudaErrorLaunchOutOfResources;
     case LaunchProblem::cooperative_too_large:
       return cudaErrorCooperativeLaunchTooLarge;
     case LaunchProblem::invalid_cluster:
@@ -61,9 +57,15 @@ cudaError_t error_of(LaunchProblem problem) {
   return cudaErrorUnknown;
 }
 
-void launch(Runtime& runtime, cudaStream_t stream, KernelLaunch prepared) {
-  check_launch(prepared);
-  enqueue(runtime, runtime.streams.find(stream), std::move(prepared));
+void launch(Runtime& runtime, cudaStream_t handle, KernelLaunch prepared) {
+  CUstream_st& stream = runtime.streams.find(handle);
+  try {
+    check_launch(prepared);
+  } catch (const ApiError&) {
+    invalidate_capture(stream);
+    throw;
+  }
+  enqueue(runtime, stream, std::move(prepared));
 }
 
 // Applies one attribute of cudaLaunchKernelExC. Those that only steer speed change nothing here.

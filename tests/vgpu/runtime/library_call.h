@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <string>
 
 namespace vgpu {
 
@@ -15,6 +16,8 @@ class DeviceAccess {
   // `from` and `to` are device addresses. A broken bound is reported and faults the device.
   virtual void read(void* to, const void* from, std::size_t bytes) = 0;
   virtual void write(void* to, const void* from, std::size_t bytes) = 0;
+  // Reports an operand that is less aligned than the library's kernel needs, and faults the device.
+  [[noreturn]] virtual void misaligned(const std::string& what) = 0;
 };
 
 }  // namespace vgpu

@@ -49,6 +49,11 @@ class LibraryAccess : public DeviceAccess {
     settle_access(runtime_, runtime_.memory.write(address, from, bytes), name_.c_str());
   }
 
+  [[noreturn]] void misaligned(const std::string& what) override {
+    runtime_.reports.add(ReportKind::misaligned, fmt::format("{}: {}", name_, what));
+    throw DeviceFault{cudaErrorMisalignedAddress};
+  }
+
  private:
   Runtime& runtime_;
   const std::string& name_;

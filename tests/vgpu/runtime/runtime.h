@@ -42,7 +42,7 @@ class Runtime {
   CountersFile counters_file;
   bool counting;  // whether launches that run now go into the counters' file
 
-  cudaError_t device_error = cudaSuccess;  // sticky, once the device has faulted
+  cudaError_t device_error = cudaSuccess;  // what the device faulted with; it stays
   std::uint64_t launches = 0;              // that have run
   std::set<Address> release_queued;        // freed by a stream, now or in its turn
 
@@ -65,14 +65,19 @@ cudaError_t record(cudaError_t error);
 // What an exception that left a call's body means as an error. Called inside a catch block.
 cudaError_t error_of_exception(Runtime& runtime);
 
+// Whether a call needs the device to be in order. One that only asks what there is does not.
+enum class Needs { working_device, nothing };
+
 // Runs the body of a runtime call under the lock. It ends well by returning and badly by throwing;
-// after a device fault it does not run at all.
+// after a device fault it does not run at all, if it needs the device.
 template <typename Body>
-cudaError_t api_call(Body&& body) {
+cudaError_t api_call(Body&& body, Needs needs = Needs::working_device) {
   if (in_host_function()) return record(cudaErrorNotPermitted);
   Runtime& runtime = Runtime::get();
   const std::lock_guard lock(runtime.mutex);
-  if (runtime.device_error != cudaSuccess) return record(runtime.device_error);
+  if (needs == Needs::working_device && runtime.device_error != cudaSuccess) {
+    return record(runtime.device_error);
+  }
   try {
     std::forward<Body>(body)(runtime);
   } catch (...) {

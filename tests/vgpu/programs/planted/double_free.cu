@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   check(cudaFree(pointer));
   if (bug) {
     expect(cudaFree(pointer) == cudaErrorInvalidValue, "the second free to be refused");
+    expect(cudaGetLastError() == cudaErrorInvalidValue, "it as the last error");
   }
 }
 
