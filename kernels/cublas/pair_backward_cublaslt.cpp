@@ -33,15 +33,36 @@ bool below_relu(const BackwardLayer& layer) {
 struct Workspace {
   cuda::BackwardWorkspace<float> rows;
   Buffer<std::uint32_t> mask;  // of the layer at hand
+  Buffer<float> bias;          // gradient of the layer at hand, where its own place will not do
 
   explicit Workspace(const Args& args) : rows(args) {
     std::int64_t bits = 0;
+    std::int64_t widest = 0;
     for_each_layer(args, [&](const BackwardLayer& layer) {
       if (below_relu(layer)) bits = std::max(bits, mask_bits(layer.shape.inputs));
+      widest = std::max(widest, layer.shape.outputs);
     });
     mask = Buffer<std::uint32_t>(Device::cuda, args.points * bits / 32);
+    bias = Buffer<float>(Device::cuda, widest);
   }
 };
+
+/// Adds a product whose epilogue sums `width` elements of a bias's gradient. For long sums
+/// cuBLASLt's kernels write these 8 bytes at a time (13.1 on an H100), but in the flat buffer of
+/// gradients they lie anywhere: one that is not aligned is copied to its place.
+void add_with_bias(std::vector<Launch>& launches, const std::shared_ptr<const Lt>& lt,
+                   Precision precision, const LtOperands& operands, LtEpilogue epilogue,
+                   float* bias_gradient, std::int64_t width, float* aligned) {
+  const bool direct = reinterpret_cast<std::uintptr_t>(bias_gradient) % 16 == 0;
+  epilogue.bias = direct ? bias_gradient : aligned;
+  launches.push_back(plan_product(lt, precision, operands, epilogue));
+  if (direct) return;
+  launches.emplace_back([=](Stream stream) {
+    SIAMESE_CHECK_CUDA(cudaMemcpyAsync(bias_gradient, aligned,
+                                       static_cast<std::size_t>(width) * sizeof(float),
+                                       cudaMemcpyDeviceToDevice, cuda::cuda_stream(stream)));
+  });
+}
 
 /// The launches of a backward pass over some points, in order.
 std::vector<Launch> plan_backward(const Args& args, Precision precision,
@@ -58,15 +79,14 @@ std::vector<Launch> plan_backward(const Args& args, Precision precision,
     const Layer& shape = layer.shape;
     const Matrix dz_l{dz, n, shape.outputs};
     const Matrix weights{layer.parameters.weights, shape.inputs, shape.outputs};
-    LtEpilogue epilogue;
-    if (!bias_summed) epilogue = {.kind = CUBLASLT_EPILOGUE_BGRADA, .bias = layer.bias_gradient};
-    launches.push_back(plan_product(lt, precision,
-                                    {{layer.input, n, shape.inputs},
-                                     Read::transposed,
-                                     dz_l,
-                                     Read::plain,
-                                     layer.weight_gradient},
-                                    epilogue));
+    const LtOperands to_weights{
+        {layer.input, n, shape.inputs}, Read::transposed, dz_l, Read::plain, layer.weight_gradient};
+    if (bias_summed) {
+      launches.push_back(plan_product(lt, precision, to_weights, {}));
+    } else {
+      add_with_bias(launches, lt, precision, to_weights, {.kind = CUBLASLT_EPILOGUE_BGRADA},
+                    layer.bias_gradient, shape.outputs, workspace.bias.data());
+    }
     if (layer.below == nullptr) return;
     const LtOperands to_previous{dz_l, Read::plain, weights, Read::transposed, previous};
     const float* const h = layer.input;
@@ -75,10 +95,9 @@ std::vector<Launch> plan_backward(const Args& args, Precision precision,
       launches.emplace_back([=, width = shape.inputs](Stream stream) {
         launch_positive_mask(n, width, h, mask, cuda::cuda_stream(stream));
       });
-      launches.push_back(plan_product(lt, precision, to_previous,
-                                      {.kind = CUBLASLT_EPILOGUE_DRELU_BGRAD,
-                                       .bias = layer.bias_gradient_below,
-                                       .mask = mask}));
+      add_with_bias(launches, lt, precision, to_previous,
+                    {.kind = CUBLASLT_EPILOGUE_DRELU_BGRAD, .mask = mask},
+                    layer.bias_gradient_below, shape.inputs, workspace.bias.data());
     } else {
       launches.push_back(plan_product(lt, precision, to_previous, {}));
       launches.emplace_back([=, count = n * shape.inputs, activation = layer.below->activation,

@@ -20,6 +20,7 @@
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/ordered_sum.h"
 #include "kernels/cuda/pair_loss.cuh"
+#include "kernels/cuda/part_sum.cuh"
 #include "kernels/cuda/variant_parts.h"
 
 namespace siamese::cuda {
@@ -105,7 +106,9 @@ __global__ void __launch_bounds__(most_warps* warp_size, 1)
       const std::int64_t j = first_j + at;
 #pragma unroll
       for (int p = 0; p < points_a_lane; ++p) {
-        if (i[p] >= j || j >= n) continue;  // i < j < n in all tiles but those at the edges
+        // All do the same work, so that a lane's points go side by side; at the edges some of it
+        // does not count.
+        const bool counts = i[p] < j && j < n;
         PairDistance<distance, float> d;
         float squares = 0.0F;
 #pragma unroll
@@ -115,11 +118,12 @@ __global__ void __launch_bounds__(most_warps* warp_size, 1)
           squares += difference * difference;
         }
         const Cost<float> c = cost(args.loss, d.finish(), sqrt(squares));
-        cost_sum += static_cast<double>(c.value);
+        cost_sum += counts ? static_cast<double>(c.value) : 0.0;
+        const float derivative = counts ? c.derivative : 0.0F;
 #pragma unroll
         for (int k = 0; k < max_width; ++k) {
-          g_i[p][k] += c.derivative * d.by_a(e_i[p][k], e_j[k][at]);
-          travelling[k] += c.derivative * d.by_b(e_i[p][k], e_j[k][at]);
+          g_i[p][k] += derivative * d.by_a(e_i[p][k], e_j[k][at]);
+          travelling[k] += derivative * d.by_b(e_i[p][k], e_j[k][at]);
         }
       }
 #pragma unroll
@@ -166,9 +170,7 @@ __global__ void sum_slots(const float* __restrict__ slots,  // [tiles, count]
                           std::int64_t tiles, std::int64_t count, float mean,
                           float* __restrict__ gradient) {  // G [count]
   for (std::int64_t at = grid_thread(); at < count; at += grid_threads()) {
-    float sum = 0.0F;
-    for (std::int64_t tile = 0; tile < tiles; ++tile) sum += slots[tile * count + at];
-    gradient[at] = mean * sum;
+    gradient[at] = mean * part_sum(slots, tiles, count, at);
   }
 }
 

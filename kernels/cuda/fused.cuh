@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/fused_plan.h"
+#include "kernels/cuda/in_batches.cuh"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/mma.cuh"
 
@@ -12,27 +13,51 @@ namespace siamese::cuda::fused {
 
 inline constexpr int threads = 256;
 inline constexpr int warps = threads / warp_size;
+inline constexpr int load_batch = 8;  ///< loads of a thread that are under way together
 
-/// Two neighbours of a row of a float32 matrix [rows, columns] as bf16; 0 beyond.
-__device__ inline std::uint32_t rounded_pair(const float* matrix, std::int64_t rows, int columns,
-                                             std::int64_t row, int column) {
-  const auto element = [&](int c) {
-    return row < rows && c < columns ? matrix[row * columns + c] : 0.0F;
-  };
-  return mma::bf16_pair(element(column), element(column + 1));
-}
+/// A float32 matrix [rows, columns] in global memory, 0 beyond.
+class PaddedMatrix {
+ public:
+  __device__ PaddedMatrix(const float* data, std::int64_t rows, int columns)
+      : data_(data),
+        rows_(rows),
+        columns_(columns),
+        aligned_(columns % 2 == 0 && reinterpret_cast<std::uintptr_t>(data) % sizeof(float2) == 0) {
+  }
+
+  /// Two neighbours of a row, from an even column on.
+  __device__ float2 pair(std::int64_t row, int column) const {
+    const float* const from = data_ + row * columns_ + column;
+    const int left = row < rows_ ? columns_ - column : 0;
+    if (aligned_) return left > 0 ? *reinterpret_cast<const float2*>(from) : float2{};
+    return {left > 0 ? from[0] : 0.0F, left > 1 ? from[1] : 0.0F};
+  }
+
+ private:
+  const float* data_;
+  std::int64_t rows_;
+  int columns_;
+  bool aligned_;
+};
 
 /// W bf16 [depth, pitch] of a layer, by all threads of the block.
 __device__ inline void load_weight_lines(const FusedLayer& layer, const float* weights,
                                          unsigned char* shared) {
   auto* const pairs = reinterpret_cast<std::uint32_t*>(shared + layer.weights);
+  const PaddedMatrix matrix(weights, layer.inputs, layer.outputs);
   const int thread = static_cast<int>(threadIdx.x);
-  for (int k = thread / warp_size; k < layer.depth; k += warps) {
-    for (int column = thread % warp_size * 2; column < layer.columns; column += 2 * warp_size) {
-      pairs[(k * layer.pitch + column) / 2] =
-          rounded_pair(weights, layer.inputs, layer.outputs, k, column);
-    }
-  }
+  const int across = (layer.columns + 2 * warp_size - 1) / (2 * warp_size);
+  const auto column_of = [&](int unit) {
+    return (unit % across * warp_size + thread % warp_size) * 2;
+  };
+  in_batches<load_batch>(
+      thread / warp_size, warps, layer.depth * across,
+      [&](int unit) { return matrix.pair(unit / across, column_of(unit)); },
+      [&](int unit, float2 pair) {
+        const int column = column_of(unit);
+        if (column >= layer.columns) return;
+        pairs[(unit / across * layer.pitch + column) / 2] = mma::bf16_pair(pair.x, pair.y);
+      });
 }
 
 /// b of a layer, from behind its W, by `block_threads` threads.

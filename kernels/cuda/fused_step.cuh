@@ -132,15 +132,19 @@ __device__ inline void store_pair(float* to, float first, float second) {
       std::uint64_t{__float_as_uint(second)} << 32 | __float_as_uint(first);
 }
 
-/// to [step_rows, columns] = element(row, column), 8 rows by 8 columns a warp at a time.
-template <class Element>
-__device__ void fill(const Operand16& to, int columns, Element element) {
+/// to [step_rows, columns] = the pairs of neighbours pair(row, column), 8 rows by 8 columns a warp
+/// at a time.
+template <class Pair>
+__device__ void fill(const Operand16& to, int columns, Pair pair) {
   const int across = columns / 8;
-  for (int unit = warp(); unit < step_rows / 8 * across; unit += warps) {
-    const int row = unit / across * 8 + lane() / 4;
-    const int column = unit % across * 8 + lane() % 4 * 2;
-    store_pair(to.at(row, column), element(row, column), element(row, column + 1));
-  }
+  const auto row_of = [&](int unit) { return unit / across * 8 + lane() / 4; };
+  const auto column_of = [&](int unit) { return unit % across * 8 + lane() % 4 * 2; };
+  in_batches<load_batch>(
+      warp(), warps, step_rows / 8 * across,
+      [&](int unit) { return pair(row_of(unit), column_of(unit)); },
+      [&](int unit, float2 value) {
+        store_pair(to.at(row_of(unit), column_of(unit)), value.x, value.y);
+      });
 }
 
 /// [dW; db] of the middle layer, its first 192 rows, summed over all tiles of a block: a warp has
@@ -240,9 +244,12 @@ class Step {
   __device__ void load_rows(int l, RowOf row_of) const {
     const int width = layer(l).inputs;
     fill(rows(l), layer(l).depth, [&](int row, int column) {
-      if (column >= width) return column == width ? 1.0F : 0.0F;
       const float* const from = row_of(row);
-      return from == nullptr ? 0.0F : from[column];
+      const auto element = [&](int c) {
+        if (c >= width) return c == width ? 1.0F : 0.0F;
+        return from == nullptr ? 0.0F : from[c];
+      };
+      return float2{element(column), element(column + 1)};
     });
   }
 

@@ -68,7 +68,8 @@ class Stage {
       : step_(lies == Lies::along_k ? slice_depth : slice_depth * operand.stride),
         apart_(lies == Lies::along_k ? rows_apart * operand.stride : rows_apart),
         packs_(operand.packs),
-        row_of_ones_(operand.row_of_ones) {
+        row_of_ones_(operand.row_of_ones),
+        whole_rows_(operand.rows % pack == 0 && !operand.row_of_ones) {
     const Place place = place_of(0);
     const std::int64_t row = first_row + place.row;
     const std::int64_t k = first_k + place.k;
@@ -78,18 +79,35 @@ class Stage {
     rows_left_ = static_cast<int>(left < -extent ? -extent : left > 2 * extent ? 2 * extent : left);
   }
 
-  /// Sets out with the next slice, of which `depth` values of k exist.
+  /// Sets out with the next slice, of which `depth` values of k exist. Whole packs first, without
+  /// a branch among them that a load would have to end for; then what lies at an edge.
   __device__ void begin(Elements& to, int depth) {
+    const bool edges = !packs_ || (lies == Lies::along_k ? depth % pack != 0 : !whole_rows_);
+    const auto each_place = [&](auto use) {
 #pragma unroll
-    for (int i = 0; i < packs_a_thread; ++i) {
-      const Place place = place_of(i);
-      if (place.exists) {
-        if constexpr (precision == Precision::bf16) {
-          held_[i] = whole(i, depth) ? load_pack(from(i)) : fetch_edge(i, depth);
-        } else {
-          copy(&to.elements[Elements::offset(place.row, place.k)], i, depth);
-        }
+      for (int i = 0; i < packs_a_thread; ++i) {
+        const Place place = place_of(i);
+        if (place.exists) use(i, &to.elements[Elements::offset(place.row, place.k)]);
       }
+    };
+    each_place([&](int i, auto* at) {
+      const bool there = whole(i, depth);
+      if constexpr (precision == Precision::bf16) {
+        held_[i] = {};
+        if (there) held_[i] = load_pack(from(i));
+      } else if (there || !edges) {
+        __pipeline_memcpy_async(at, from(i), sizeof(Pack<float>), there ? 0 : sizeof(Pack<float>));
+      }
+    });
+    if (edges) {
+      each_place([&](int i, auto* at) {
+        if (whole(i, depth)) return;
+        if constexpr (precision == Precision::bf16) {
+          held_[i] = fetch_edge(i, depth);
+        } else {
+          copy_edge(at, i, depth);
+        }
+      });
     }
     from_ += step_;
   }
@@ -169,11 +187,7 @@ class Stage {
     return edge;
   }
 
-  __device__ void copy(float* to, int i, int depth) const {
-    if (whole(i, depth)) {
-      __pipeline_memcpy_async(to, from(i), sizeof(Pack<float>));
-      return;
-    }
+  __device__ void copy_edge(float* to, int i, int depth) const {
     // 8 lanes at a time begin one element further on, so that a warp's stores lie in all banks.
     // Unrolled, this rare path would take the registers of the sums.
     const int first = static_cast<int>(threadIdx.x) % warp_size / 8;
@@ -194,6 +208,7 @@ class Stage {
   std::int64_t apart_;  ///< from pack to pack
   bool packs_;
   bool row_of_ones_;
+  bool whole_rows_;  ///< all rows are in whole packs
   Pack<float> held_[precision == Precision::bf16 ? packs_a_thread : 1];
 };
 

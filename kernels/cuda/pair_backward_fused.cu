@@ -31,9 +31,12 @@ __device__ void load_tile(const Args& args, std::int64_t first, const fused::Ste
   }
   const FusedLayer& last = step.layer(step_layers - 1);
   fused::fill(step.rows(step_layers), last.columns, [&](int row, int column) {
-    if (first + row >= args.points || column >= last.outputs) return 0.0F;
-    const std::int64_t i = (first + row) * last.outputs + column;
-    return args.gradient[i] * activation_derivative(last.activation, args.embeddings[i]);
+    const auto element = [&](int c) {
+      if (first + row >= args.points || c >= last.outputs) return 0.0F;
+      const std::int64_t i = (first + row) * last.outputs + c;
+      return args.gradient[i] * activation_derivative(last.activation, args.embeddings[i]);
+    };
+    return float2{element(column), element(column + 1)};
   });
 }
 

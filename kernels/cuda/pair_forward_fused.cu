@@ -36,13 +36,15 @@ class WarpChain {
 
   __device__ void load(const float* x, std::int64_t points, const FusedLayer& layer,
                        std::int64_t row) {
+    const fused::PaddedMatrix matrix(x, points, layer.inputs);
 #pragma unroll
     for (int s = 0; s < steps; ++s) {
       if (s * fused_step >= layer.depth) break;
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        step_[s][i] = fused::rounded_pair(x, points, layer.inputs, row + lane() / 4 + i % 2 * 8,
-                                          s * fused_step + i / 2 * 8 + lane() % 4 * 2);
+        const float2 pair =
+            matrix.pair(row + lane() / 4 + i % 2 * 8, s * fused_step + i / 2 * 8 + lane() % 4 * 2);
+        step_[s][i] = mma::bf16_pair(pair.x, pair.y);
       }
     }
   }

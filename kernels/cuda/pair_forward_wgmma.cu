@@ -39,14 +39,18 @@ class GroupChain {
 
   __device__ void load(const float* x, std::int64_t points, const FusedLayer& layer,
                        std::int64_t row) {
+    const fused::PaddedMatrix matrix(x, points, layer.inputs);
     const int lane = static_cast<int>(threadIdx.x) % warp_size;
-    for (int column = 0; column < layer.depth; column += 8) {
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        input_.own_pair(first_row_ + i * 8, column) = fused::rounded_pair(
-            x, points, layer.inputs, row + first_row_ + i * 8 + lane / 4, column + lane % 4 * 2);
-      }
-    }
+    in_batches<fused::load_batch>(
+        0, 1, layer.depth / 8 * 2,
+        [&](int block) {
+          return matrix.pair(row + first_row_ + block % 2 * 8 + lane / 4,
+                             block / 2 * 8 + lane % 4 * 2);
+        },
+        [&](int block, float2 pair) {
+          input_.own_pair(first_row_ + block % 2 * 8, block / 2 * 8) =
+              mma::bf16_pair(pair.x, pair.y);
+        });
     wgmma::meet(group_);
   }
 

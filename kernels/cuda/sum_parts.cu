@@ -1,6 +1,7 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/part_sum.cuh"
 #include "kernels/cuda/sum_parts.h"
 
 namespace siamese::cuda {
@@ -11,9 +12,7 @@ constexpr int threads = 256;
 __global__ void sum_parts(const float* __restrict__ parts,  // [part_count, count]
                           std::int64_t part_count, std::int64_t count, float* __restrict__ sums) {
   for (std::int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    float sum = 0.0F;
-    for (std::int64_t part = 0; part < part_count; ++part) sum += parts[part * count + i];
-    sums[i] = sum;
+    sums[i] = part_sum(parts, part_count, count, i);
   }
 }
 

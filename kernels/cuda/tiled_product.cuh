@@ -32,13 +32,28 @@ constexpr int pitch(Lies lies, int extent) { return lies == Lies::along_k ? exte
 template <Lies lies, int extent>
 class Stage {
  public:
+  /// Whole packs first, without a branch among them that a load would have to end for; then what
+  /// lies at an edge.
   __device__ void fetch(const Operand& operand, std::int64_t first_row, std::int64_t k,
                         std::int64_t k_end) {
+    const bool edges =
+        !operand.packs || (lies == Lies::along_k ? (k_end - k) % pack != 0
+                                                 : operand.rows % pack != 0 || operand.row_of_ones);
+    const auto each_place = [&](auto use) {
 #pragma unroll
-    for (int i = 0; i < packs_a_thread; ++i) {
-      const Place place = place_of(i);
-      if (!place.exists) continue;
-      held_[i] = fetch_pack(operand, first_row + place.row, k + place.k, k_end);
+      for (int i = 0; i < packs_a_thread; ++i) {
+        const Place place = place_of(i);
+        if (place.exists) use(held_[i], first_row + place.row, k + place.k);
+      }
+    };
+    each_place([&](Pack<float>& held, std::int64_t row, std::int64_t at) {
+      held = {};
+      if (whole(operand, row, at, k_end)) held = load_pack(element(operand, row, at));
+    });
+    if (edges) {
+      each_place([&](Pack<float>& held, std::int64_t row, std::int64_t at) {
+        if (!whole(operand, row, at, k_end)) held = fetch_edge(operand, row, at, k_end);
+      });
     }
   }
 
@@ -83,32 +98,34 @@ class Stage {
     }
   }
 
-  static __device__ Pack<float> fetch_pack(const Operand& operand, std::int64_t row, std::int64_t k,
-                                           std::int64_t k_end) {
+  static __device__ const float* element(const Operand& operand, std::int64_t row, std::int64_t k) {
+    return operand.data +
+           (lies == Lies::along_k ? row * operand.stride + k : k * operand.stride + row);
+  }
+  /// Whether all of a pack is there and can be loaded at once.
+  static __device__ bool whole(const Operand& operand, std::int64_t row, std::int64_t k,
+                               std::int64_t k_end) {
     if constexpr (lies == Lies::along_k) {
-      if (operand.packs && row < operand.rows && k + pack <= k_end) {
-        return load_pack(operand.data + row * operand.stride + k);
-      }
-      Pack<float> edge;
-#pragma unroll
-      for (int e = 0; e < pack; ++e) {
-        const bool exists = row < operand.rows && k + e < k_end;
-        edge.elements[e] = exists ? operand.data[row * operand.stride + k + e] : 0.0F;
-      }
-      return edge;
+      return operand.packs && row < operand.rows && k + pack <= k_end;
     } else {
-      if (operand.packs && k < k_end && row + pack <= operand.rows) {
-        return load_pack(operand.data + k * operand.stride + row);
-      }
-      Pack<float> edge;
+      return operand.packs && k < k_end && row + pack <= operand.rows;
+    }
+  }
+  static __device__ Pack<float> fetch_edge(const Operand& operand, std::int64_t row, std::int64_t k,
+                                           std::int64_t k_end) {
+    Pack<float> edge;
 #pragma unroll
-      for (int e = 0; e < pack; ++e) {
+    for (int e = 0; e < pack; ++e) {
+      if constexpr (lies == Lies::along_k) {
+        const bool exists = row < operand.rows && k + e < k_end;
+        edge.elements[e] = exists ? element(operand, row, k)[e] : 0.0F;
+      } else {
         const bool exists = k < k_end && row + e < operand.rows;
         const bool one = operand.row_of_ones && k < k_end && row + e == operand.rows;
-        edge.elements[e] = exists ? operand.data[k * operand.stride + row + e] : one ? 1.0F : 0.0F;
+        edge.elements[e] = exists ? element(operand, row, k)[e] : one ? 1.0F : 0.0F;
       }
-      return edge;
     }
+    return edge;
   }
 
   Pack<float> held_[packs_a_thread];

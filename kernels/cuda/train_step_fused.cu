@@ -22,6 +22,7 @@
 #include "kernels/cuda/fused_step.cuh"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/pair_loss.cuh"
+#include "kernels/cuda/part_sum.cuh"
 #include "kernels/cuda/team.cuh"
 #include "kernels/cuda/variant_parts.h"
 
@@ -108,8 +109,7 @@ __device__ double pair_gradients(const Args& args, std::int64_t first_pair,
 __device__ void update_parameters(const Args& args, const Parts& parts, std::int64_t count,
                                   const AdamConstants<float>& adam) {
   for (std::int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    float gradient = 0.0F;
-    for (unsigned b = 0; b < gridDim.x; ++b) gradient += parts.gradients[b * count + i];
+    const float gradient = part_sum(parts.gradients, gridDim.x, count, i);
     adam.update(gradient, args.parameters[i], args.m[i], args.v[i]);
   }
 }

@@ -18,6 +18,7 @@
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/ordered_sum.h"
+#include "kernels/cuda/part_sum.cuh"
 #include "kernels/cuda/train_wgmma_kernels.h"
 #include "kernels/cuda/variant_parts.h"
 
@@ -32,11 +33,7 @@ struct GradientParts {
   std::int64_t count;
   std::int64_t stride;
 
-  __device__ float sum(std::int64_t i) const {
-    float sum = 0.0F;
-    for (std::int64_t part = 0; part < count; ++part) sum += data[part * stride + i];
-    return sum;
-  }
+  __device__ float sum(std::int64_t i) const { return part_sum(data, count, stride, i); }
 };
 
 /// The middle layer's parameters lie between those of the outer layers.

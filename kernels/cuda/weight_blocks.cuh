@@ -16,15 +16,20 @@ __device__ inline wgmma::Blocks weight_blocks(const FusedLayer& layer, unsigned 
 __device__ inline void load_weight_blocks(const FusedLayer& layer, const float* weights,
                                           unsigned char* shared, int block_threads = threads) {
   const wgmma::Blocks blocks = weight_blocks(layer, shared);
+  const PaddedMatrix matrix(weights, layer.inputs, layer.outputs);
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
   const int down = layer.depth / 8;
-  for (int b = static_cast<int>(threadIdx.x) / warp_size; b < down * layer.columns / 8;
-       b += block_threads / warp_size) {
-    const int row = b % down * 8;
-    const int column = b / down * 8;
-    blocks.own_pair(row, column) =
-        rounded_pair(weights, layer.inputs, layer.outputs, row + lane / 4, column + lane % 4 * 2);
-  }
+  const auto row_of = [&](int block) { return block % down * 8; };
+  const auto column_of = [&](int block) { return block / down * 8; };
+  in_batches<load_batch>(
+      static_cast<int>(threadIdx.x) / warp_size, block_threads / warp_size,
+      down * layer.columns / 8,
+      [&](int block) {
+        return matrix.pair(row_of(block) + lane / 4, column_of(block) + lane % 4 * 2);
+      },
+      [&](int block, float2 pair) {
+        blocks.own_pair(row_of(block), column_of(block)) = mma::bf16_pair(pair.x, pair.y);
+      });
   wgmma::fence_stores();
 }
 
