@@ -29,6 +29,21 @@ std::string operating_system() {
   return fmt::format("{} {} {}", names.sysname, names.release, names.machine);
 }
 
+std::map<std::string, std::string> describe(const CudaCeilings& ceilings) {
+  return {
+      {"cuda_peak_float32_gflops", gigas(ceilings.float32)},
+      {"cuda_peak_tf32_gflops", gigas(ceilings.tf32)},
+      {"cuda_peak_bf16_gflops", gigas(ceilings.bf16)},
+      {"cuda_peak_float64_gflops", gigas(ceilings.float64)},
+      {"cuda_l2_bytes", fmt::format("{:.0f}", ceilings.l2_bytes)},
+      {"cuda_l2_bandwidth_gbs", gigas(ceilings.l2_bandwidth)},
+      {"cuda_memory_bandwidth_gbs", gigas(ceilings.memory_bandwidth)},
+      {"cuda_launch_us", fmt::format("{:.3f}", 1e6 * ceilings.launch_seconds)},
+      {"cuda_graph_node_us", fmt::format("{:.3f}", 1e6 * ceilings.node_seconds)},
+      {"cuda_clock_mhz", fmt::format("{:.0f}", 1e-6 * ceilings.clock_hertz)},
+  };
+}
+
 // What the system does with the clock, where it says so (virtual machines mostly do not).
 std::string clock_governor() {
   std::ifstream file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
@@ -48,7 +63,7 @@ std::map<std::string, std::string> describe(const Session& session) {
   }
   DeviceBackend& cuda = backend(Device::cuda);
   const std::optional<std::string> cuda_reason = cuda.why_unavailable();
-  return {
+  std::map<std::string, std::string> context{
       {"schema", "1"},
       {"sweep", options.quick ? "quick" : "full"},
       {"network", options.network.name()},
@@ -73,6 +88,8 @@ std::map<std::string, std::string> describe(const Session& session) {
       {"bandwidth_gbs_by_bytes", bandwidth},
       {"memory_bandwidth_gbs", gigas(ceilings.bandwidth.back().bytes_per_second)},
   };
+  if (session.cuda_ceilings) context.merge(describe(*session.cuda_ceilings));
+  return context;
 }
 
 }  // namespace siamese::bench

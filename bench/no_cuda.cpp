@@ -1,11 +1,19 @@
+#include "bench/cuda_ceilings.h"
 #include "bench/timing.h"
 #include "model/error.h"
 
 namespace siamese::bench {
+namespace {
 
-std::unique_ptr<Stopwatch> make_cuda_stopwatch() {
+[[noreturn]] void fail() {
   throw Failure(
       "built without CUDA, which has no device clock; expected a build with nvcc on the PATH");
 }
+
+}  // namespace
+
+std::unique_ptr<Stopwatch> make_cuda_stopwatch() { fail(); }
+
+CudaCeilings measure_cuda_ceilings() { fail(); }
 
 }  // namespace siamese::bench

@@ -159,6 +159,7 @@ int run(int argc, char** argv) {
   initialize_benchmark(words);
   catch_interrupts();
   session.ceilings = measure_ceilings(options->threads, options->quick ? 2.0 : 6.0);
+  if (!backend(Device::cuda).why_unavailable()) session.cuda_ceilings = measure_cuda_ceilings();
   for (const auto& [key, value] : describe(session)) benchmark::AddCustomContext(key, value);
   benchmark::AddCustomContext("rows", fmt::format("{}", all_rows));
   run_rows(rows, *options);

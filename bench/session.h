@@ -1,10 +1,12 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bench/ceilings.h"
+#include "bench/cuda_ceilings.h"
 #include "bench/options.h"
 
 namespace siamese::bench {
@@ -13,9 +15,10 @@ namespace siamese::bench {
 struct Session {
   Options options;
   Ceilings ceilings;
-  double row_cap_seconds = 0.0;        ///< wall clock for timing a row, all its repetitions
-  double reference_cap_seconds = 0.0;  ///< wall clock for the reference of a shape
-  bool failed = false;                 ///< a variant was wrong or did not run
+  std::optional<CudaCeilings> cuda_ceilings;  ///< where there is a CUDA device
+  double row_cap_seconds = 0.0;               ///< wall clock for timing a row, all its repetitions
+  double reference_cap_seconds = 0.0;         ///< wall clock for the reference of a shape
+  bool failed = false;                        ///< a variant was wrong or did not run
 
   /// Seconds per useful operation of the last row of a variant and form, by "op/variant/..".
   std::map<std::string, double> seconds_per_operation;

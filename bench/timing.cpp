@@ -1,12 +1,20 @@
 #include "bench/timing.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <vector>
+
+#include "bench/ceilings.h"
 
 namespace siamese::bench {
 namespace {
+
+// Larger than the caches of most machines, and written in some tens of milliseconds.
+constexpr std::size_t flush_bytes = std::size_t{256} << 20;
 
 class SteadyStopwatch final : public Stopwatch {
  public:
@@ -15,6 +23,18 @@ class SteadyStopwatch final : public Stopwatch {
     launch(Stream{});
     return now() - begin;
   }
+
+  void flush_caches() override {
+    junk_.resize(flush_bytes / sizeof(std::int64_t));
+    const auto count = static_cast<std::int64_t>(junk_.size());
+#pragma omp parallel for schedule(static)
+    for (std::int64_t i = 0; i < count; ++i) ++junk_[static_cast<std::size_t>(i)];
+  }
+
+  double speed() override { return probe_float32(omp_get_max_threads()); }
+
+ private:
+  std::vector<std::int64_t> junk_;
 };
 
 }  // namespace

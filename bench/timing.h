@@ -21,8 +21,17 @@ class Stopwatch {
   virtual ~Stopwatch() = default;
 
   /// Runs `launch` to its end and returns the seconds that it took on the device: by the steady
-  /// clock on the CPU, between two events of its stream on a CUDA device.
+  /// clock on the CPU, between two events of its stream on a CUDA device, which begins when the
+  /// host has sent all of it.
   virtual double seconds(const Launch& launch) = 0;
+
+  /// Fills the caches with something else, so that the next launch finds nothing of its own there.
+  virtual void flush_caches() = 0;
+
+  /// What the device's speed is right now, in a few milliseconds or less: operations/s of the FMA
+  /// loop on the CPU, the clock in hertz of a CUDA device. Held against the ceilings it tells
+  /// whether the device is at its full speed.
+  virtual double speed() = 0;
 };
 
 std::unique_ptr<Stopwatch> make_stopwatch(Device device);

@@ -1,6 +1,8 @@
 """Results as pictures, drawn with matplotlib: each function gives a figure, or None where the
 results hold nothing that it could show."""
 
+from dataclasses import dataclass
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -22,6 +24,7 @@ STYLE = {
     "axes.spines.right": False, "svg.fonttype": "none", "svg.hashsalt": "siamese",
     "figure.dpi": 100, "savefig.dpi": 160,
 }
+DEVICES = {"cpu": "CPU", "cuda": "CUDA device"}
 FORM_TITLES = {
     "dense": "dense: two rows of its own per pair",
     "indexed": "indexed: pairs share points",
@@ -118,7 +121,7 @@ def time_picture(results, op):
 
 
 def peak_picture(results, op):
-    """The ladder: percent of the FMA peak of each variant, a panel per shape."""
+    """The ladder: percent of the peak of each variant, a panel per shape."""
     rows = [row for row in results.timed if row.op == op and row.counter("peak") is not None]
     if not rows:
         return None
@@ -147,24 +150,50 @@ def peak_picture(results, op):
         axis.grid(axis="y", visible=False)
         axis.xaxis.set_major_locator(MaxNLocator(4))
         if index + columns >= len(shapes):
-            axis.set_xlabel("% of FMA peak")
+            axis.set_xlabel("% of peak")
             axis.tick_params(labelbottom=True)
     first = axes[0][0]
     first.set_yticks(range(len(series)), series)
     first.set_ylim(len(series) - 0.4, -0.6)  # the lowest rung on top
     first.set_xlim(0, most * 1.28)
-    top = _finish(figure, f"{op}: percent of the machine's FMA peak", results)
+    top = _finish(figure, f"{op}: percent of the device's peak in the precision", results)
     figure.tight_layout(rect=(0, 0, 1, top))
     return figure
 
 
-def roofline_picture(results):
-    """Useful operations a second over useful operations a byte, below the machine's roofs."""
-    rows = [row for row in results.timed if row.precision == "float32" and row.device == "cpu"]
-    peak = results.ceiling("fma_peak_float32_gflops")
-    one_core = results.ceiling("fma_peak_float32_one_core_gflops")
-    bandwidths = results.bandwidths()
-    if not rows or not peak or not bandwidths:
+@dataclass
+class Roofs:
+    """The ceilings of a device: operations in GFLOP/s, bandwidths in GB/s, with their labels."""
+
+    peaks: dict  # precision -> GFLOP/s
+    bandwidths: list  # [(label, GB/s)], the highest first
+    one_core: float = None
+
+
+def _roofs(results, device):
+    """What the run measured of the device; None where it did not."""
+    if device == "cpu":
+        peak, bandwidths = results.ceiling("fma_peak_float32_gflops"), results.bandwidths()
+        if not peak or not bandwidths:
+            return None
+        threads = int(results.context.get("threads", "1"))
+        one_core = results.ceiling("fma_peak_float32_one_core_gflops") if threads > 1 else None
+        return Roofs({"float32": peak}, [("first cache", max(gbs for _, gbs in bandwidths)),
+                                         ("memory", bandwidths[-1][1])], one_core)
+    peaks = {name: results.ceiling(f"cuda_peak_{name}_gflops")
+             for name in ("float32", "tf32", "bf16")}
+    if not peaks["float32"]:
+        return None
+    return Roofs(peaks, [("L2", results.ceiling("cuda_l2_bandwidth_gbs")),
+                         ("memory", results.ceiling("cuda_memory_bandwidth_gbs"))])
+
+
+def roofline_picture(results, device):
+    """Useful operations a second over useful operations a byte, below the device's roofs."""
+    roofs = _roofs(results, device)
+    rows = [row for row in results.timed if row.device == device and roofs
+            and (row.precision in roofs.peaks or row.precision == "tf32x3")]
+    if not rows:
         return None
     ops = list(dict.fromkeys(row.op for row in rows))
     series = _series_of(rows)
@@ -172,42 +201,41 @@ def roofline_picture(results):
     rate = [row.counter("FLOP/s") * 1e-9 for row in rows]
 
     figure, axis = plt.subplots(figsize=(10.5, 6.2))
-    left = min(min(intensity), peak / bandwidths[0][1]) / 2
+    highest = max(roofs.peaks.values())
+    left = min(min(intensity), highest / roofs.bandwidths[0][1]) / 2
     right = max(intensity) * 4
     grid = [left * (right / left) ** (step / 200) for step in range(201)]
-
-    def roof(bandwidth, ceiling):
-        return [min(ceiling, bandwidth * x) for x in grid]
-
-    fastest = max(gbs for _, gbs in bandwidths)
-    memory = bandwidths[-1][1]
-    axis.plot(grid, roof(fastest, peak), color="#222222", linewidth=1.6)
-    axis.plot(grid, roof(memory, peak), color="#222222", linewidth=1.6, linestyle="--")
-    axis.annotate(f"FMA peak: {peak:.0f} GFLOP/s", (right, peak), xytext=(-4, 4),
-                  textcoords="offset points", ha="right", va="bottom", fontsize=8)
+    for line, (_, bandwidth) in zip(LINES, roofs.bandwidths):
+        axis.plot(grid, [min(highest, bandwidth * x) for x in grid], color="#222222",
+                  linewidth=1.6, linestyle=line)
+    for precision, peak in roofs.peaks.items():
+        axis.plot([peak / roofs.bandwidths[0][1], right], [peak, peak], color="#222222",
+                  linewidth=1.6 if peak == highest else 0.9)
+        axis.annotate(f"{precision} peak: {peak:,.0f} GFLOP/s", (right, peak), xytext=(-4, 4),
+                      textcoords="offset points", ha="right", va="bottom", fontsize=8)
     for row, x, y in zip(rows, intensity, rate):
         axis.scatter(x, y, s=32, color=COLOURS[ops.index(row.op) % len(COLOURS)],
                      marker=MARKERS[series.index(row.series) % len(MARKERS)], alpha=0.85,
                      linewidths=0.4, edgecolors="white", zorder=3)
-    axis.set(xscale="log", yscale="log", xlim=(left, right), ylim=(min(rate) / 2, peak * 2),
+    axis.set(xscale="log", yscale="log", xlim=(left, right), ylim=(min(rate) / 2, highest * 2),
              xlabel="useful operations per least byte (FLOP/B)",
              ylabel="useful operations per second (GFLOP/s)")
     axis.xaxis.set_major_formatter(FuncFormatter(_count_text))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     gap = [Line2D([], [], linestyle="", label=" ")]
-    handles = [Line2D([], [], color="#222222", label=f"first cache: {fastest:.0f} GB/s"),
-               Line2D([], [], color="#222222", linestyle="--", label=f"memory: {memory:.0f} GB/s")]
-    if int(results.context.get("threads", "1")) > 1:
-        axis.axhline(one_core, color="#888888", linewidth=1.2, linestyle=":")
+    handles = [Line2D([], [], color="#222222", linestyle=line, label=f"{label}: {gbs:,.0f} GB/s")
+               for line, (label, gbs) in zip(LINES, roofs.bandwidths)]
+    if roofs.one_core:
+        axis.axhline(roofs.one_core, color="#888888", linewidth=1.2, linestyle=":")
         handles.append(Line2D([], [], color="#888888", linestyle=":",
-                              label=f"one core: {one_core:.0f} GFLOP/s"))
+                              label=f"one core: {roofs.one_core:.0f} GFLOP/s"))
     handles += gap
     handles += [Line2D([], [], linestyle="", marker="o", color=COLOURS[i % len(COLOURS)], label=op)
                 for i, op in enumerate(ops)]
     handles += gap
     handles += [Line2D([], [], linestyle="", marker=MARKERS[i % len(MARKERS)], color="#555555",
                        label=name) for i, name in enumerate(series)]
-    top = _finish(figure, "Roofline of all rows, float32", results)
+    top = _finish(figure, f"Roofline, {DEVICES[device]}", results)
     figure.tight_layout(rect=(0, 0, 1 - 2.1 / 10.5, top))
     _legend(figure, handles)
     return figure
@@ -257,7 +285,8 @@ def all_pictures(results, peer_cases=()):
                     yield f"{kind}_{op}", figure
                     plt.close(figure)
         for name, figure in (("peers", peers_picture(results, peer_cases)),
-                             ("roofline", roofline_picture(results))):
+                             ("roofline", roofline_picture(results, "cpu")),
+                             ("roofline_cuda", roofline_picture(results, "cuda"))):
             if figure is not None:
                 yield name, figure
                 plt.close(figure)

@@ -168,7 +168,8 @@ def load(path):
             row.times.append(run["real_time"] * SECONDS[run["time_unit"]])
             label = re.fullmatch(r"rung (\d+)", run.get("label", ""))
             row.rung = int(label[1]) if label else 0
-            for key in ("pairs/s", "FLOP/s", "bytes/s", "error", "floor", "peak", "machine"):
+            for key in ("pairs/s", "FLOP/s", "bytes/s", "error", "cold", "floor", "peak",
+                        "machine"):
                 if key in run:
                     row.counters.setdefault(key, []).append(run[key])
         return Results(str(path), document["context"], list(rows.values()))

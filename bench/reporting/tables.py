@@ -38,10 +38,11 @@ def _remark(row):
 
 def _op_row(results, row):
     if not row.times:
-        return [row.series, row.shape] + [""] * 7 + [_remark(row)]
+        return [row.series, row.shape] + [""] * 8 + [_remark(row)]
     first = results.first_rung(row)
     return [
         row.series, row.shape, time_text(row.seconds), f"{100 * row.spread:.1f}%",
+        "" if row.counter("cold") is None else time_text(row.counter("cold")),
         f"{row.counter('FLOP/s') * 1e-9:.2f}", _optional(row.counter("peak"), "{:.1f}%"),
         _optional(row.counter("floor"), "{:.3f}"), f"{first.seconds / row.seconds:.2f}x",
         _optional(row.counter("error"), "{:.2g}"), _remark(row)
@@ -50,8 +51,8 @@ def _op_row(results, row):
 
 def op_tables(results):
     """One table per op: each variant at each shape."""
-    header = ["variant", "shape", "time", "spread", "GFLOP/s", "of peak", "floor", "vs first rung",
-              "error", "remark"]
+    header = ["variant", "shape", "time", "spread", "cold", "GFLOP/s", "of peak", "floor",
+              "vs first rung", "error", "remark"]
     for op in results.ops:
         rows = [row for row in results.rows if row.op == op]
         yield Table(op, header, [_op_row(results, row) for row in rows])
@@ -65,6 +66,15 @@ MACHINE = [
     ("sweep", "sweep"), ("fma_peak_float32_one_core_gflops", "FMA peak, one core, GFLOP/s"),
     ("fma_peak_float32_gflops", "FMA peak, all threads, GFLOP/s"),
     ("memory_bandwidth_gbs", "memory bandwidth, GB/s"),
+    ("cuda_peak_float32_gflops", "CUDA: float32 peak, GFLOP/s"),
+    ("cuda_peak_tf32_gflops", "CUDA: TF32 peak, GFLOP/s"),
+    ("cuda_peak_bf16_gflops", "CUDA: bf16 peak, GFLOP/s"),
+    ("cuda_peak_float64_gflops", "CUDA: float64 peak, GFLOP/s"),
+    ("cuda_memory_bandwidth_gbs", "CUDA: memory bandwidth, GB/s"),
+    ("cuda_l2_bandwidth_gbs", "CUDA: L2 bandwidth, GB/s"),
+    ("cuda_launch_us", "CUDA: an empty launch, us"),
+    ("cuda_graph_node_us", "CUDA: an empty node of a graph, us"),
+    ("cuda_clock_mhz", "CUDA: clock, MHz"),
 ]
 
 
@@ -74,10 +84,12 @@ def machine_table(results):
 
 
 LEGEND = """\
-time: median of the repetitions. spread: half their range over the median. GFLOP/s: useful
-operations (bench/work.h) over time. of peak: of the machine's measured FMA peak. floor: least
-possible time by the measured ceilings over the time, 1 is perfect. error: largest error over its
-tolerance, below 1 is right. Variants are float32 where nothing else is said.
+time: median of the repetitions, with what the caches keep from launch to launch. spread: half
+their range over the median. cold: the same with caches full of something else. GFLOP/s: useful
+operations (bench/work.h) over time. of peak: of the device's measured peak in the precision.
+floor: least possible time by the measured ceilings over the time, 1 is perfect. error: largest
+error over its tolerance, below 1 is right. Variants are float32 where nothing else is said. On a
+CUDA device times are the device's own: the host has sent the launch before the clock starts.
 """
 
 
@@ -143,7 +155,7 @@ def report_text(results, more=()):
 def csv_text(results):
     """One line per row, numbers in SI units and in full."""
     text = io.StringIO()
-    columns = ["pairs/s", "FLOP/s", "bytes/s", "floor", "peak", "error", "machine"]
+    columns = ["pairs/s", "FLOP/s", "bytes/s", "cold", "floor", "peak", "error", "machine"]
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", "op", "device", "variant", "rung", "precision", "form", "points",
                      "pairs", "parameters", "repetitions", "median_s", "least_s", "most_s",

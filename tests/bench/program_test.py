@@ -97,7 +97,7 @@ class Results(unittest.TestCase):
             self.assertGreater(row["real_time"], 0)
             self.assertGreaterEqual(row["iterations"], 1)
             self.assertLess(row["error"], 1)
-            for counter in ("FLOP/s", "bytes/s", "floor", "peak", "machine"):
+            for counter in ("FLOP/s", "bytes/s", "cold", "floor", "peak", "machine"):
                 self.assertGreater(row[counter], 0)
             self.assertNotIn("pairs/s", row)
         context = document["context"]

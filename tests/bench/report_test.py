@@ -22,7 +22,7 @@ def run(name, time, unit="us", **more):
 
 def row(name, times, rung, unit="us"):
     counters = {"label": f"rung {rung}", "FLOP/s": 2e9, "bytes/s": 1e9, "floor": 0.25,
-                "peak": 12.5, "error": 0.5, "machine": 0.99}
+                "peak": 12.5, "error": 0.5, "machine": 0.99, "cold": 123e-6}
     return [run(name, time, unit, **counters) for time in times]
 
 
@@ -77,6 +77,18 @@ class Report(unittest.TestCase):
         text = tables.report_text(self.load([wrong] + noisy))
         self.assertIn("wrong: m [0]", text)
         self.assertIn("machine at 50% of its peak", text)
+
+    def test_cold_times_stand_beside_hot_ones(self):
+        self.assertIn("123 us", tables.report_text(self.load(LADDER)))
+
+    def test_a_cuda_device_has_roofs_of_its_own(self):
+        names = [name.replace("cpu", "cuda").format("fused") for name in NAMES]
+        runs = LADDER + row(names[0].replace("float32", "bf16"), [20, 20, 20], 5)
+        cuda = {f"cuda_peak_{name}_gflops": "50000" for name in ("float32", "tf32", "bf16")}
+        self.load(runs, **cuda, cuda_l2_bandwidth_gbs="5000", cuda_memory_bandwidth_gbs="3000")
+        out = Path(self.folder.name, "out")
+        self.assertEqual(self.report(self.file, "--out", out).returncode, 0)
+        self.assertTrue((out / "roofline_cuda.png").read_bytes().startswith(b"\x89PNG"))
 
     def test_an_interrupted_run_is_called_partial(self):
         self.assertNotIn("Partial", tables.report_text(self.load(LADDER, rows="3")))

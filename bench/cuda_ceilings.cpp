@@ -1,0 +1,32 @@
+#include "bench/cuda_ceilings.h"
+
+#include <algorithm>
+
+#include "model/error.h"
+
+namespace siamese::bench {
+
+double CudaCeilings::peak(Precision precision) const {
+  switch (precision) {
+    case Precision::float64:
+      return float64;
+    case Precision::float32:
+      return float32;
+    case Precision::tf32:
+    case Precision::tf32x3:
+      return tf32;
+    case Precision::bf16:
+      return bf16;
+  }
+  throw UsageError("unknown precision");
+}
+
+double CudaCeilings::bytes_per_second(double bytes) const {
+  return bytes <= l2_bytes ? l2_bandwidth : memory_bandwidth;
+}
+
+double CudaCeilings::least_seconds(const Work& work, Precision precision) const {
+  return std::max(work.operations / peak(precision), work.bytes / bytes_per_second(work.bytes));
+}
+
+}  // namespace siamese::bench
