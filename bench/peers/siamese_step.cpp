@@ -14,6 +14,7 @@
 #include "bench/find_variant.h"
 #include "bench/timing.h"
 #include "bench/work.h"
+#include "kernels/device.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
 #include "model/error.h"
@@ -25,7 +26,7 @@
 // One training step, or a whole training, beside those of other libraries: `export` writes the
 // problem and the reference's loss and gradients as files that they read, `serve` runs one of this
 // project's variants on it, verified, and times it whenever it is told to, so that everyone can be
-// measured in turn.
+// measured in turn. `devices` tells which devices there are to measure on.
 
 namespace siamese::bench {
 namespace {
@@ -122,17 +123,17 @@ void verify_once(const Variant<Args>& variant, Trial<Args>& trial) {
   }
 }
 
-// For each number N that comes in, N launches and a line with the seconds that each took.
+// For each number N that comes in, N launches, one behind the other, and a line with the seconds
+// that each took: what the host does between them counts, as it does in other libraries.
 void serve(Device device, const Launch& launch) {
-  const auto stopwatch = make_stopwatch(device);
   fmt::print("{{\"ready\": true}}\n");
   std::fflush(stdout);
   std::int64_t launches = 0;
   while (std::cin >> launches) {
-    double seconds = 0.0;
-    for (std::int64_t i = 0; i < launches; ++i) seconds += stopwatch->seconds(launch);
-    fmt::print("{{\"seconds\": {:.9g}}}\n",
-               seconds / static_cast<double>(std::max<std::int64_t>(launches, 1)));
+    const double begin = now();
+    for (std::int64_t i = 0; i < launches; ++i) launch(Stream{});
+    backend(device).synchronize(Stream{});
+    fmt::print("{{\"seconds\": {:.9g}}}\n", (now() - begin) / static_cast<double>(launches));
     std::fflush(stdout);
   }
 }
@@ -164,10 +165,21 @@ void serve_training(const Command& command) {
   serve(variant.device, variant.prepare(args));
 }
 
+void print_devices() {
+  nlohmann::ordered_json devices;
+  for (const Device device : {Device::cpu, Device::cuda}) {
+    const auto reason = backend(device).why_unavailable();
+    devices[std::string(name(device))] = {{"usable", !reason},
+                                          {"is", reason ? *reason : backend(device).description()}};
+  }
+  fmt::print("{}\n", devices.dump());
+}
+
 int run(int argc, char** argv) {
   Command command;
   CLI::App app("A training step for comparison with other libraries.", "siamese_step");
   app.require_subcommand(1);
+  CLI::App* const lister = app.add_subcommand("devices", "tells which devices can be used");
   CLI::App* const exporter = app.add_subcommand("export", "writes the problem as files");
   CLI::App* const server = app.add_subcommand("serve", "runs a variant as often as it reads");
   for (CLI::App* const part : {exporter, server}) {
@@ -181,7 +193,9 @@ int run(int argc, char** argv) {
   server->add_option("--threads", command.threads)->check(CLI::Range(1, 4096));
   if (!parse_command_line(app, argc, argv)) return 0;
   omp_set_num_threads(command.threads);
-  if (*exporter) {
+  if (*lister) {
+    print_devices();
+  } else if (*exporter) {
     export_problem(command);
   } else if (command.op == "fit") {
     serve_training(command);
