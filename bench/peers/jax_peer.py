@@ -1,12 +1,20 @@
-"""A training step by JAX on the CPU, all of it under jit. Words: `twice`, `once` and `unique` as for
-PyTorch."""
+"""A training step by JAX, all of it under jit. Words: `twice`, `once` and `unique` as for PyTorch."""
+
+import os
 
 from serve import serve
 
+# JAX's names of precisions; its default on a GPU is TF32.
+PRECISION = {"float32": "highest", "tf32": "tensorfloat32", "bf16": "BF16_BF16_F32"}
 
-def make(problem, words):
+
+def make(problem, device, words):
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # others are on the same card
     import jax
     import jax.numpy as jnp
+
+    jax.config.update("jax_default_device", jax.devices(device)[0])
+    jax.config.update("jax_default_matmul_precision", PRECISION[problem.precision])
 
     activation = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh,
                   "linear": lambda z: z}
@@ -68,9 +76,8 @@ def make(problem, words):
     def step():
         nonlocal state
         state = update(state)
-        jax.block_until_ready(state)
 
-    return step
+    return step, lambda: jax.block_until_ready(state)
 
 
 serve(make)

@@ -4,18 +4,24 @@ of two inputs that share m1. Words: `batch` (train_on_batch), `jit` (the same mo
 
 import os
 
-from serve import serve
+from serve import done, serve
 
 
-def make(problem, words):
+def make(problem, device, words):
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # others are on the same card
     import keras
     import tensorflow as tf
 
     threads = len(os.sched_getaffinity(0))
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif not tf.config.list_physical_devices("GPU"):
+        raise ValueError("this TensorFlow sees no GPU")
     if problem.form == "all":
         raise ValueError("all pairs of many points are no list of pairs, which Keras's fit takes")
 
@@ -46,10 +52,10 @@ def make(problem, words):
     model.compile(loss=loss, optimizer=adam, jit_compile="jit" in words)
     if "fit" in words:
         return lambda: model.fit([left, right], problem.targets, batch_size=problem.batch,
-                                 epochs=problem.epochs, verbose=0)
+                                 epochs=problem.epochs, verbose=0), done
     inputs = [tf.constant(left), tf.constant(right)]
     targets = tf.constant(problem.targets)
-    return lambda: model.train_on_batch(inputs, targets)
+    return lambda: model.train_on_batch(inputs, targets), done
 
 
 serve(make)

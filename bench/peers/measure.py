@@ -1,10 +1,12 @@
 """Times a training step by this project and by other libraries in turn, on the same problem.
 
-    measure.py --step siamese_step --python PYTHON --out FILE [--threads N]... [--quick]
+    measure.py --step siamese_step --python PYTHON --out FILE [--device cpu|cuda|all]
+               [--threads N]... [--quick | --shape SHAPE...]
 
 Each peer is a process of its own that has checked its loss and gradients against the reference.
-They all stay alive, idle, while one after another takes some steps, round after round: what
-disturbs the machine disturbs all of them. FILE gets the rows in Google Benchmark's schema, one
+They start together, and stay alive, idle, while one after another takes some steps, round after
+round: what disturbs the machine disturbs all of them. A time ends when the device has done all
+steps of a round. FILE gets the rows in Google Benchmark's schema, one
 repetition a round; a peer that could not run is a row with the reason.
 """
 
@@ -23,40 +25,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+from entries import PEERS  # noqa: E402
 from reporting.files import write  # noqa: E402
 
 ROUNDS = 7
 SECONDS = 0.15  # of steps a round
 PATIENCE = 600  # seconds for an answer: compilers take their time
 
-
-@dataclass
-class Peer:
-    name: str  # as rows are named: device_name
-    script: str  # "" for this project's own variants
-    words: tuple = ()
-    environment: tuple = ()
-
-
-# glibc gives large blocks back to the system when they are freed, and gets them zeroed page by page;
-# with this a process keeps them.
-KEPT_HEAP = (("MALLOC_MMAP_MAX_", "0"), ("MALLOC_TRIM_THRESHOLD_", str(1 << 40)))
-
-# A library's first entry is how one writes it first; the others are what makes it faster.
-STEP_PEERS = [
-    Peer("tiled", ""), Peer("eigen", ""), Peer("numpy", "numpy"),
-    Peer("pytorch", "pytorch", ("twice",)),
-    Peer("pytorch-once-fused", "pytorch", ("once", "fused")),
-    Peer("pytorch-unique-fused", "pytorch", ("unique", "fused")),
-    Peer("pytorch-unique-fused-compile", "pytorch", ("unique", "fused", "compile")),
-    Peer("pytorch-unique-fused-heap", "pytorch", ("unique", "fused"), KEPT_HEAP),
-    Peer("pytorch-unique-fused-compile-heap", "pytorch", ("unique", "fused", "compile"), KEPT_HEAP),
-    Peer("jax", "jax", ("twice",)), Peer("jax-once", "jax", ("once",)),
-    Peer("jax-unique", "jax", ("unique",)),
-    Peer("keras", "keras", ("batch",)), Peer("keras-jit", "keras", ("batch", "jit")),
-]
-FIT_PEERS = [Peer("tiled", ""), Peer("keras", "keras", ("fit",)),
-             Peer("keras-jit", "keras", ("fit", "jit"))]
 
 QUICK = ["dense/points:256/pairs:128", "dense/points:2048/pairs:1024",
          "indexed/points:30/pairs:128", "all/points:500/pairs:124750"]
@@ -65,6 +40,23 @@ FULL = ["dense/points:256/pairs:128", "dense/points:2048/pairs:1024",
         "indexed/points:30/pairs:128", "indexed/points:200/pairs:19900",
         "all/points:500/pairs:124750", "all/points:2000/pairs:1999000"]
 TRAINING = "indexed/points:30/pairs:435"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What peers do in turn. On a GPU, `threads` are the cores that the host's side may use."""
+
+    device: str
+    op: str
+    shape: str
+    threads: int
+
+    def row(self, peer):
+        name = f"{self.op}/{self.device}_{peer.name}/{peer.precision}/{self.shape}"
+        return f"{name}/threads:{self.threads}" if self.device == "cpu" else name
+
+    def __str__(self):
+        return f"{self.op} {self.shape} on {self.device}, {self.threads} threads"
 
 
 class Gone(Exception):
@@ -118,61 +110,68 @@ class Process:
         self.log.close()
 
 
-def command_of(peer, op, shape, folder, arguments, threads):
+def command_of(peer, work, folder, arguments):
     if peer.script:
-        return [arguments.python, HERE / f"{peer.script}_peer.py", folder, *peer.words]
-    return [arguments.step, "serve", shape, "--op", op, "--variant", f"cpu_{peer.name}/float32",
-            "--threads", str(threads), *problem_words(arguments)]
+        return [arguments.python, HERE / f"{peer.script}_peer.py", folder, work.device,
+                peer.precision, *peer.words]
+    return [arguments.step, "serve", work.shape, "--op", work.op, "--variant",
+            f"{work.device}_{peer.name}/{peer.precision}", "--threads", str(work.threads),
+            *problem_words(arguments)]
 
 
 def problem_words(arguments):
     return ["--network", arguments.network, "--loss", arguments.loss]
 
 
-def start(command, cpus, environment):
-    """The peer and the seconds of one of its steps."""
-    process = Process(command, cpus, environment)
-    try:
-        process.answer()
-        return process, process.steps(1)
-    except Gone:
-        process.stop()
-        raise
+def steps_in(seconds, one):
+    return max(1, round(seconds / max(one, 1e-7)))
 
 
-def measure_shape(op, shape, peers, threads, folder, arguments):
+def steps_a_round(process):
+    """As one step alone tells too little of many in a row, a tenth of a round tells it again."""
+    few = steps_in(SECONDS / 10, process.steps(1))
+    return steps_in(SECONDS, process.steps(few))
+
+
+def measure_work(work, peers, folder, arguments):
     """[(peer, [seconds a step of each round], steps a round, reason of none)]"""
-    cpus = sorted(os.sched_getaffinity(0))[:threads]
-    running, reasons = [], {}
+    cpus = sorted(os.sched_getaffinity(0))[:work.threads]
+    processes, counts, reasons = {}, {}, {}
+    times = {peer: [] for peer in peers}
+
+    def start(peer):
+        command = command_of(peer, work, folder, arguments)
+        processes[peer] = Process(command, cpus, peer.environment)
+
+    def wait(peer):
+        processes[peer].answer()
+
+    def count(peer):
+        counts[peer] = steps_a_round(processes[peer])
+
+    def take_a_round(peer):
+        times[peer].append(processes[peer].steps(counts[peer]))
+
     try:
-        for peer in peers:
-            command = command_of(peer, op, shape, folder, arguments, threads)
-            try:
-                process, once = start(command, cpus, peer.environment)
-                count = max(1, round(SECONDS / max(once, 1e-7)))
-                running.append((peer, process, count, []))
-            except (Gone, OSError) as error:
-                reasons[peer.name] = str(error)
-        for _ in range(ROUNDS):
-            for peer, process, count, times in running:
-                if peer.name in reasons:
+        for stage in [start, wait, count, *[take_a_round] * ROUNDS]:
+            for peer in peers:
+                if peer in reasons:
                     continue
                 try:
-                    times.append(process.steps(count))
-                except Gone as error:
-                    reasons[peer.name] = str(error)
+                    stage(peer)
+                except (Gone, OSError) as error:
+                    reasons[peer] = str(error)
     finally:
-        for _, process, _, _ in running:
+        for process in processes.values():
             process.stop()
-    measured = {peer.name: (times, count) for peer, _, count, times in running}
-    return [(peer, *measured.get(peer.name, ([], 0)), reasons.get(peer.name)) for peer in peers]
+    return [(peer, times[peer], counts.get(peer, 0), reasons.get(peer)) for peer in peers]
 
 
-def rows_of(op, shape, threads, measured, problem):
+def rows_of(work, measured, problem):
     for peer, times, count, reason in measured:
-        name = f"{op}/cpu_{peer.name}/float32/{shape}/threads:{threads}"
-        common = {"name": name, "run_name": name, "run_type": "iteration", "threads": threads,
-                  "time_unit": "us", "iterations": count}
+        name = work.row(peer)
+        common = {"name": name, "run_name": name, "run_type": "iteration",
+                  "threads": work.threads, "time_unit": "us", "iterations": count}
         if reason is not None:
             yield {**common, "real_time": 0.0, "cpu_time": 0.0, "error_occurred": True,
                    "error_message": reason}
@@ -180,9 +179,31 @@ def rows_of(op, shape, threads, measured, problem):
         for index, seconds in enumerate(times):
             row = {**common, "repetitions": len(times), "repetition_index": index,
                    "real_time": 1e6 * seconds, "cpu_time": 1e6 * seconds}
-            if op == "train_step":
+            if work.op == "train_step":
                 row["FLOP/s"] = problem["operations"] / seconds
             yield row
+
+
+def devices_of(wanted, told):
+    """The devices to measure on: `told` is what siamese_step says of them. Raises ValueError."""
+    if wanted is None:
+        return [device for device, state in told.items() if state["usable"]]
+    devices = list(told) if wanted == "all" else [wanted]
+    for device in devices:
+        if not told[device]["usable"]:
+            raise ValueError(told[device]["is"])
+    return devices
+
+
+def all_work(devices, shapes, threads, every):
+    """Steps of each shape, and on the CPU a training."""
+    work = []
+    if "cpu" in devices:
+        work += [Work("cpu", "train_step", shape, count) for shape in shapes for count in threads]
+        work += [Work("cpu", "fit", TRAINING, count) for count in threads]
+    if "cuda" in devices:
+        work += [Work("cuda", "train_step", shape, every) for shape in shapes]
+    return work
 
 
 def versions(python):
@@ -203,36 +224,46 @@ def main():
     parser.add_argument("--step", required=True, help="the program siamese_step")
     parser.add_argument("--python", required=True, help="the peers' interpreter")
     parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--device", choices=["cpu", "cuda", "all"],
+                        help="default: the CPU, and a CUDA device where one can be used")
     parser.add_argument("--threads", type=int, action="append",
-                        help="once or more; default: 1 and all")
+                        help="of the CPU's peers, once or more; default: 1 and all")
     parser.add_argument("--network", default="11-200relu-200relu-10sigmoid")
     parser.add_argument("--loss", default="euclidean/absolute")
     parser.add_argument("--quick", action="store_true", help="small shapes alone")
+    parser.add_argument("--shape", action="append", help="once or more, instead of those")
     arguments = parser.parse_args()
     every = len(os.sched_getaffinity(0))
     threads = arguments.threads or sorted({1, every})
     if not all(1 <= count <= every for count in threads):
         parser.error(f"--threads: {threads}; expected 1 to {every}, the cores here")
 
-    work = [("train_step", shape, STEP_PEERS, count)
-            for shape in (QUICK if arguments.quick else FULL) for count in threads]
-    work += [("fit", TRAINING, FIT_PEERS, count) for count in threads]
+    told = json.loads(subprocess.run([arguments.step, "devices"], check=True, text=True,
+                                     stdout=subprocess.PIPE).stdout)
+    try:
+        devices = devices_of(arguments.device, told)
+    except ValueError as error:
+        parser.error(f"--device {arguments.device}: {error}")
+
+    shapes = arguments.shape or (QUICK if arguments.quick else FULL)
+    works = all_work(devices, shapes, threads, every)
     rows = []
     begin = time.monotonic()
-    for done, (op, shape, peers, count) in enumerate(work):
-        print(f"[{done + 1}/{len(work)}, {time.monotonic() - begin:.0f} s] {op} {shape}, "
-              f"{count} threads", file=sys.stderr, flush=True)
+    for done, work in enumerate(works):
+        print(f"[{done + 1}/{len(works)}, {time.monotonic() - begin:.0f} s] {work}",
+              file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([arguments.step, "export", shape, folder, *problem_words(arguments)],
-                           check=True)
+            subprocess.run([arguments.step, "export", work.shape, folder,
+                            *problem_words(arguments)], check=True)
             problem = json.loads(Path(folder, "problem.json").read_text())
-            measured = measure_shape(op, shape, peers, count, folder, arguments)
-        rows += rows_of(op, shape, count, measured, problem)
+            measured = measure_work(work, PEERS[work.device, work.op], folder, arguments)
+        rows += rows_of(work, measured, problem)
         for peer, times, _, reason in measured:
             text = f"{1e6 * statistics.median(times):12,.1f} us" if times else f"none: {reason}"
-            print(f"    {peer.name:34} {text}", file=sys.stderr, flush=True)
+            print(f"    {peer.name + '/' + peer.precision:42} {text}", file=sys.stderr, flush=True)
     context = {"date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "peers": versions(arguments.python),
-               "num_cpus": every, "host_name": os.uname().nodename}
+               "num_cpus": every, "host_name": os.uname().nodename,
+               "cuda_device": told["cuda"]["is"]}
     write(arguments.out, json.dumps({"context": context, "benchmarks": rows}, indent=1) + "\n")
 
 
@@ -242,4 +273,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)
     except subprocess.CalledProcessError:
-        sys.exit("measure: siamese_step could not write the problem; its line above says why")
+        sys.exit("measure: siamese_step failed; its line above says why")

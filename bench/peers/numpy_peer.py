@@ -3,7 +3,7 @@ points, pairs gathered from it."""
 
 import numpy as np
 
-from serve import serve
+from serve import done, serve
 
 ACTIVATE = {"relu": lambda z: np.maximum(z, 0, out=z), "tanh": lambda z: np.tanh(z, out=z),
             "linear": lambda z: z,
@@ -17,7 +17,7 @@ def distances(difference):
     return np.sqrt(np.einsum("ij,ij->i", difference, difference))
 
 
-def make(problem, _):
+def make(problem, _device, _words):
     if problem.form == "all":
         first, second = np.triu_indices(problem.points, 1)
         targets = distances(problem.coordinates[first] - problem.coordinates[second])
@@ -68,7 +68,7 @@ def make(problem, _):
                 parameters[layer][part] -= np.float32(rate) * m / (np.sqrt(v) +
                                                                    np.float32(problem.epsilon))
 
-    return step
+    return step, done
 
 
 serve(make)

@@ -11,15 +11,20 @@ def tell(**message):
     print(json.dumps(message), flush=True)
 
 
+def done():
+    """What waits for steps that are done when they return."""
+
+
 def serve(make):
-    """`make(problem, words)` gives a function that takes one step and returns when it is done, having
-    checked loss and gradients. For each number N on standard input, N steps and a line with the
-    seconds that each took."""
-    folder, *words = sys.argv[1:]
+    """`make(problem, device, words)` gives two functions, having checked loss and gradients: one
+    begins a step, the other waits until all that were begun are done. For each number N on
+    standard input, N steps and a line with the seconds that each took."""
+    folder, device, precision, *words = sys.argv[1:]
     try:
-        step = make(Problem(folder), words)
+        step, wait = make(Problem(folder, precision), device, words)
         step()
-    except (ImportError, Wrong, ValueError) as error:
+        wait()
+    except (ImportError, Wrong, ValueError, RuntimeError) as error:
         tell(error=str(error).splitlines()[0])
         return
     tell(ready=True)
@@ -28,4 +33,5 @@ def serve(make):
         begin = time.perf_counter()
         for _ in range(count):
             step()
+        wait()
         tell(seconds=(time.perf_counter() - begin) / count)
