@@ -7,31 +7,73 @@ from dataclasses import dataclass
 from reporting.results import SECONDS, BadResults, read_document
 from reporting.tables import Table, time_text
 
-NAME = re.compile(r"(?P<op>[^/]+)/cpu_(?P<peer>[^/]+)/float32/(?P<form>[^/]+)/points:(?P<points>\d+)/"
-                  r"pairs:(?P<pairs>\d+)/threads:(?P<threads>\d+)")
-OURS = "tiled"
-# The library that a peer's name begins with -> its heading.
-LIBRARIES = {"eigen": "Eigen", "numpy": "NumPy", "pytorch": "PyTorch", "jax": "JAX", "keras": "Keras"}
-SINGLE = {"eigen", "numpy"}  # of which there is one entry
+NAME = re.compile(r"(?P<op>[^/]+)/(?P<device>cpu|cuda)_(?P<peer>[^/]+)/(?P<precision>[^/]+)/"
+                  r"(?P<form>[^/]+)/points:(?P<points>\d+)/pairs:(?P<pairs>\d+)"
+                  r"(?:/threads:(?P<threads>\d+))?")
+
+
+@dataclass(frozen=True)
+class Field:
+    """Who is compared on a device."""
+
+    title: str
+    picture: str
+    setting: str  # what tells apart cases of the same work
+    ours: tuple  # variants, of which the fastest counts
+    libraries: dict  # what a peer's name begins with -> heading
+    single: tuple  # libraries of which there is one entry
+
+    def columns(self):
+        for library, heading in self.libraries.items():
+            yield heading
+            if library not in self.single:
+                yield f"{heading}, best"
+
+
+FIELDS = {
+    "cpu": Field("Against other libraries", "peers", "threads", ("tiled",),
+                 {"eigen": "Eigen", "numpy": "NumPy", "pytorch": "PyTorch", "jax": "JAX",
+                  "keras": "Keras"}, ("eigen", "numpy")),
+    "cuda": Field("Against other libraries, on the GPU", "peers_cuda", "precision",
+                  ("graph", "mma", "fused", "wgmma"),
+                  {"cublas": "cuBLAS", "pytorch": "PyTorch", "jax": "JAX", "keras": "Keras"},
+                  ("cublas",)),
+}
 
 
 @dataclass
 class Case:
     """A piece of work and the seconds that each peer took for it, a median over the rounds."""
 
+    device: str
+    precision: str
     op: str
     form: str
     points: int
     pairs: int
-    threads: int
+    threads: int  # 0 where the device is not the CPU
     seconds: dict  # peer -> seconds
     reasons: dict  # peer -> why it has none
 
     @property
-    def title(self):
+    def work(self):
         what = "training, 100 epochs" if self.op == "fit" else self.form
-        return (f"{what}: {self.points:,} points / {self.pairs:,} pairs, {self.threads} "
-                f"thread{'' if self.threads == 1 else 's'}")
+        return f"{what}: {self.points:,} points / {self.pairs:,} pairs"
+
+    @property
+    def setting(self):
+        return str(self.threads) if self.device == "cpu" else self.precision
+
+    @property
+    def title(self):
+        unit = {0: "", 1: " thread"}.get(self.threads, " threads")
+        return f"{self.work}, {self.setting}{unit}"
+
+    @property
+    def ours(self):
+        """Our fastest variant here, None where there is none."""
+        mine = [peer for peer in FIELDS[self.device].ours if peer in self.seconds]
+        return min(mine, key=self.seconds.get, default=None)
 
     def of_library(self, library):
         """(default, best, name of the best): seconds, None where there is none. A library's default
@@ -51,7 +93,8 @@ def load(path):
         parts = NAME.fullmatch(run["run_name"])
         if not parts:
             raise BadResults(f"{path}: '{run['run_name']}' is no name of a peer's row")
-        key = (parts["op"], parts["form"], *(int(parts[k]) for k in ("points", "pairs", "threads")))
+        key = (parts["device"], parts["precision"], parts["op"], parts["form"],
+               *(int(parts[k] or 0) for k in ("points", "pairs", "threads")))
         case = cases.setdefault(key, Case(*key, {}, {}))
         if run.get("error_occurred"):
             case.reasons[parts["peer"]] = run["error_message"]
@@ -63,32 +106,49 @@ def load(path):
     return list(cases.values()), document["context"]
 
 
+def by_device(cases):
+    """{device: [Case]}, the CPU first, without devices that have none."""
+    found = {device: [case for case in cases if case.device == device] for device in FIELDS}
+    return {device: mine for device, mine in found.items() if mine}
+
+
 def _cell(case, seconds):
     if seconds is None:
         return "-"
-    ours = case.seconds.get(OURS)
-    return f"{time_text(seconds)} ({seconds / ours:.2f}x)" if ours else time_text(seconds)
+    if case.ours is None:
+        return time_text(seconds)
+    return f"{time_text(seconds)} ({seconds / case.seconds[case.ours]:.2f}x)"
 
 
-def table(cases, context):
-    header = ["work", "threads", "ours"]
-    for library, heading in LIBRARIES.items():
-        header += [heading] if library in SINGLE else [heading, f"{heading}, best"]
-    rows = []
-    for case in cases:
-        row = [case.title.rsplit(",", 1)[0], str(case.threads),
-               time_text(case.seconds[OURS]) if OURS in case.seconds else "-"]
-        for library in LIBRARIES:
-            default, best, name = case.of_library(library)
-            row.append(_cell(case, default))
-            if library not in SINGLE:
-                how = f" {name.removeprefix(library).lstrip('-') or 'default'}" if best else ""
-                row.append(_cell(case, best) + how)
-        rows.append(row)
-    reasons = dict.fromkeys(f"{peer}: {reason}" for case in cases
-                            for peer, reason in case.reasons.items())
-    note = ("Time of a step, and in brackets over ours: above 1x we are faster. Each library checked its "
-            "loss and gradients against the float64 reference first; all were timed in turn, medians "
-            f"over the rounds. {context.get('peers', '')}\n")
-    return Table("Against other libraries", header, rows,
+def _our_cell(case):
+    if case.ours is None:
+        return "-"
+    several = len(FIELDS[case.device].ours) > 1
+    return time_text(case.seconds[case.ours]) + (f" {case.ours}" if several else "")
+
+
+def _row(field, case):
+    row = [case.work, case.setting, _our_cell(case)]
+    for library in field.libraries:
+        default, best, name = case.of_library(library)
+        row.append(_cell(case, default))
+        if library not in field.single:
+            how = f" {name.removeprefix(library).lstrip('-') or 'default'}" if best else ""
+            row.append(_cell(case, best) + how)
+    return row
+
+
+def table(device, cases, context):
+    """Of the cases of one device."""
+    field = FIELDS[device]
+    reasons = dict.fromkeys(
+        (peer if case.precision == "float32" else f"{peer} {case.precision}") + f": {reason}"
+        for case in cases for peer, reason in case.reasons.items())
+    note = ("Time of a step, and in brackets over ours: above 1x we are faster. Each library "
+            "checked its loss and gradients against the float64 reference first; all were timed in turn, "
+            f"medians over the rounds. {context.get('peers', '')}\n")
+    if device == "cuda":
+        note = f"On {context['cuda_device']}; ours is the fastest in each precision. {note}"
+    return Table(field.title, ["work", field.setting, "ours", *field.columns()],
+                 [_row(field, case) for case in cases],
                  note + "".join(f"- none: {reason}\n" for reason in reasons))

@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from reporting import peers
+
 # Okabe and Ito's colours, which colour-blind readers can tell apart; markers and line styles tell
 # series apart once more, and go on where eight colours are not enough.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C6D31"]
@@ -241,20 +243,20 @@ def roofline_picture(results, device):
     return figure
 
 
-def peers_picture(results, cases):
+def peers_picture(results, device, cases):
     """Each library's time over ours, default and best, a line per piece of work."""
-    from reporting import peers
-
-    cases = [case for case in cases if peers.OURS in case.seconds]
+    cases = [case for case in cases if case.ours is not None]
     if not cases:
         return None
+    libraries = peers.FIELDS[device].libraries
     figure, axis = plt.subplots(figsize=(10.5, 1.6 + 0.34 * len(cases)))
-    for index, (library, heading) in enumerate(peers.LIBRARIES.items()):
+    for index, (library, heading) in enumerate(libraries.items()):
         colour = COLOURS[index]
         for place, case in enumerate(cases):
             default, best, _ = case.of_library(library)
-            shift = place + 0.16 * (index - (len(peers.LIBRARIES) - 1) / 2)
-            ratios = [seconds / case.seconds[peers.OURS] for seconds in (default, best) if seconds]
+            shift = place + 0.16 * (index - (len(libraries) - 1) / 2)
+            ours = case.seconds[case.ours]
+            ratios = [seconds / ours for seconds in (default, best) if seconds]
             axis.plot(ratios, [shift] * len(ratios), color=colour, linewidth=1)
             if default:
                 axis.scatter(ratios[0], shift, s=26, facecolors="white", edgecolors=colour, zorder=3)
@@ -268,15 +270,16 @@ def peers_picture(results, cases):
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_yticks(range(len(cases)), [case.title for case in cases], fontsize=8)
     axis.set_ylim(len(cases) - 0.5, -0.5)
-    top = _finish(figure, "Other libraries on the same training step", results)
+    where = "" if device == "cpu" else f", on {results.context.get('cuda_device', 'a GPU')}"
+    top = _finish(figure, f"Other libraries on the same training step{where}", results)
     figure.tight_layout(rect=(0, 0, 1 - 1.1 / 10.5, top))
     handles, _ = axis.get_legend_handles_labels()
     _legend(figure, handles)
     return figure
 
 
-def all_pictures(results, peer_cases=()):
-    """[(name without ending, figure)]; the caller saves and closes each."""
+def all_pictures(results, peer_cases):
+    """[(name without ending, figure)]; `peer_cases`: {device: [Case]}."""
     with plt.rc_context(STYLE):
         for op in results.ops:
             for kind, draw in (("time", time_picture), ("peak", peak_picture)):
@@ -284,9 +287,13 @@ def all_pictures(results, peer_cases=()):
                 if figure is not None:
                     yield f"{kind}_{op}", figure
                     plt.close(figure)
-        for name, figure in (("peers", peers_picture(results, peer_cases)),
-                             ("roofline", roofline_picture(results, "cpu")),
-                             ("roofline_cuda", roofline_picture(results, "cuda"))):
+        for device, cases in peer_cases.items():
+            figure = peers_picture(results, device, cases)
+            if figure is not None:
+                yield peers.FIELDS[device].picture, figure
+                plt.close(figure)
+        for name, device in (("roofline", "cpu"), ("roofline_cuda", "cuda")):
+            figure = roofline_picture(results, device)
             if figure is not None:
                 yield name, figure
                 plt.close(figure)

@@ -1,4 +1,4 @@
-"""Other libraries beside this project: the files they get, how they are timed, the table."""
+"""Other libraries beside this project: the files they get, how they are timed, the tables."""
 
 import argparse
 import json
@@ -13,8 +13,11 @@ BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path[:0] = [str(BENCH), str(BENCH / "peers")]
 
 import measure  # noqa: E402
-from measure import Peer  # noqa: E402
-from reporting import peers, tables  # noqa: E402
+import numpy as np  # noqa: E402
+from entries import CUDA_STEP, PEERS, Peer  # noqa: E402
+from measure import Work  # noqa: E402
+from problem import Problem, Wrong  # noqa: E402
+from reporting import peers, pictures, results, tables  # noqa: E402
 
 STEP = os.environ.get("SIAMESE_STEP", "")
 SHAPE = "indexed/points:9/pairs:20"
@@ -41,10 +44,11 @@ class Measured(unittest.TestCase):
     def measure(self, *others):
         measure.HERE = self.folder
         self.assertEqual(self.export(SHAPE).returncode, 0)
-        found = measure.measure_shape("train_step", SHAPE, [Peer("tiled", ""), *others], 1,
-                                      self.folder, self.arguments)
+        work = Work("cpu", "train_step", SHAPE, 1)
+        found = measure.measure_work(work, [Peer("tiled", ""), *others], self.folder,
+                                     self.arguments)
         problem = json.loads((self.folder / "problem.json").read_text())
-        return found, list(measure.rows_of("train_step", SHAPE, 1, found, problem))
+        return found, list(measure.rows_of(work, found, problem))
 
     def test_a_variant_is_timed_every_round(self):
         found, rows = self.measure()
@@ -74,6 +78,36 @@ class Measured(unittest.TestCase):
         self.assertEqual(reasons["mortal"], "out of memory")
         self.assertEqual(sum(row.get("error_occurred", False) for row in rows), 3)
 
+    def test_forms_of_one_name_are_told_apart_by_precision(self):
+        self.script("echo", "import sys\nprint('{\"ready\": true}', flush=True)\n"
+                    "seconds = {'float32': 0.002, 'bf16': 0.001}[sys.argv[3]]\n"
+                    "for line in sys.stdin:\n"
+                    "    print('{\"seconds\": %g}' % seconds, flush=True)\n")
+        found, rows = self.measure(Peer("echo", "echo"), Peer("echo", "echo", precision="bf16"))
+        self.assertEqual([times[0] for _, times, _, _ in found[1:]], [0.002, 0.001])
+        self.assertEqual(len({row["name"] for row in rows}), 3)
+
+    def test_a_gradient_may_be_off_by_what_its_precision_rounds(self):
+        self.assertEqual(self.export(SHAPE).returncode, 0)
+        for precision, passes, fails in (("float32", 5e-5, 2e-4), ("tf32", 0.05, 0.1),
+                                         ("bf16", 0.2, 0.3)):
+            problem = Problem(self.folder, precision)
+
+            def check(off):
+                layers = problem._layers(problem.gradients.astype(np.float64) * (1 + off))
+                problem.check(problem.loss, layers)
+
+            check(passes)
+            with self.assertRaises(Wrong, msg=precision):
+                check(fails)
+
+    def test_the_devices_are_those_that_can_be_used(self):
+        done = subprocess.run([STEP, "devices"], capture_output=True, text=True, check=True)
+        told = json.loads(done.stdout)
+        self.assertEqual(list(told), ["cpu", "cuda"])
+        self.assertTrue(told["cpu"]["usable"])
+        self.assertNotEqual(told["cuda"]["is"], "")
+
     def test_problems_are_refused_in_one_line(self):
         for words in (("ring/points:2/pairs:1",), ("dense/points:-2/pairs:-1",),
                       (SHAPE, "--network", "11-"), (SHAPE, "--loss", "l3")):
@@ -90,8 +124,44 @@ class Measured(unittest.TestCase):
         self.assertGreater(problem["loss"], 0)
 
 
-def rows(peer, microseconds, **more):
-    name = f"train_step/cpu_{peer}/float32/dense/points:256/pairs:128/threads:1"
+class Planned(unittest.TestCase):
+    def told(self, usable):
+        return {"cpu": {"usable": True, "is": "a CPU"},
+                "cuda": {"usable": usable, "is": "a GPU" if usable else "no driver"}}
+
+    def test_a_gpu_is_measured_where_there_is_one(self):
+        self.assertEqual(measure.devices_of(None, self.told(False)), ["cpu"])
+        self.assertEqual(measure.devices_of(None, self.told(True)), ["cpu", "cuda"])
+        self.assertEqual(measure.devices_of("cuda", self.told(True)), ["cuda"])
+        for wanted in ("cuda", "all"):
+            with self.assertRaisesRegex(ValueError, "no driver"):
+                measure.devices_of(wanted, self.told(False))
+
+    def test_threads_are_an_axis_of_the_cpu_alone(self):
+        names = [work.row(Peer("x", "x", precision="bf16"))
+                 for work in measure.all_work(["cpu", "cuda"], [SHAPE], [1, 2], 2)]
+        self.assertEqual(names[:2], [f"train_step/cpu_x/bf16/{SHAPE}/threads:{n}" for n in (1, 2)])
+        self.assertEqual(names[-1], f"train_step/cuda_x/bf16/{SHAPE}")
+
+    def test_no_two_peers_share_a_row(self):
+        for entries in PEERS.values():
+            self.assertEqual(len({(peer.name, peer.precision) for peer in entries}), len(entries))
+
+    def test_every_peer_is_in_the_report(self):
+        for (device, _), entries in PEERS.items():
+            field = peers.FIELDS[device]
+            known = {*field.ours, *field.libraries}
+            self.assertLessEqual({peer.name.split("-")[0] for peer in entries}, known)
+
+    def test_each_precision_on_the_gpu_has_one_of_ours(self):
+        ours = peers.FIELDS["cuda"].ours
+        self.assertEqual({peer.precision for peer in CUDA_STEP},
+                         {peer.precision for peer in CUDA_STEP if peer.name in ours})
+
+
+def rows(peer, microseconds, device="cpu", precision="float32", **more):
+    threads = "/threads:1" if device == "cpu" else ""
+    name = f"train_step/{device}_{peer}/{precision}/dense/points:256/pairs:128{threads}"
     return [{"name": name, "run_name": name, "run_type": "iteration", "real_time": time,
              "time_unit": "us", **more} for time in microseconds]
 
@@ -99,14 +169,15 @@ def rows(peer, microseconds, **more):
 class Reported(unittest.TestCase):
     def cases(self, runs):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump({"context": {"peers": "torch==1"}, "benchmarks": runs}, file)
+            context = {"peers": "torch==1", "cuda_device": "some GPU"}
+            json.dump({"context": context, "benchmarks": runs}, file)
             file.flush()
             return peers.load(file.name)
 
     def test_ratios_are_of_medians_and_the_best_is_named(self):
         cases, context = self.cases(rows("tiled", [10, 30, 20]) + rows("pytorch", [60, 40, 50]) +
                                     rows("pytorch-once-fused", [30, 30, 30]))
-        table = peers.table(cases, context)
+        table = peers.table("cpu", cases, context)
         self.assertEqual(table.rows[0][2:7], ["20 us", "-", "-", "50 us (2.50x)",
                                               "30 us (1.50x) once-fused"])
         self.assertIn("torch==1", tables.markdown(table) + table.note)
@@ -114,9 +185,31 @@ class Reported(unittest.TestCase):
     def test_a_missing_library_is_a_visible_gap(self):
         cases, context = self.cases(rows("tiled", [10]) + rows(
             "jax", [0], error_occurred=True, error_message="No module named 'jax'"))
-        table = peers.table(cases, context)
+        table = peers.table("cpu", cases, context)
         self.assertEqual(table.rows[0][7:9], ["-", "-"])
         self.assertIn("none: jax: No module named 'jax'", table.note)
+
+    def test_a_gpu_is_apart_and_compared_within_a_precision(self):
+        cases, context = self.cases(
+            rows("tiled", [10]) + rows("pytorch", [20]) + rows("graph", [30], "cuda") +
+            rows("cublas", [15], "cuda") + rows("pytorch-once-fused", [60], "cuda") +
+            rows("fused", [5], "cuda", "bf16") + rows("wgmma", [4], "cuda", "bf16") +
+            rows("jax-unique", [8], "cuda", "bf16") +
+            rows("mma", [0], "cuda", "tf32", error_occurred=True, error_message="too wide"))
+        apart = peers.by_device(cases)
+        self.assertEqual([len(mine) for mine in apart.values()], [1, 3])
+        cuda = peers.table("cuda", apart["cuda"], context)
+        self.assertEqual(cuda.header[:6],
+                         ["work", "precision", "ours", "cuBLAS", "PyTorch", "PyTorch, best"])
+        self.assertEqual([row[1:8] for row in cuda.rows], [
+            ["float32", "30 us graph", "15 us (0.50x)", "-", "60 us (2.00x) once-fused", "-", "-"],
+            ["bf16", "4 us wgmma", "-", "-", "-", "-", "8 us (2.00x) unique"],
+            ["tf32", "-", "-", "-", "-", "-", "-"]])
+        self.assertIn("none: mma tf32: too wide", cuda.note)
+        self.assertIn("some GPU", cuda.note)
+        loaded = results.Results("", {"cuda_device": "some GPU"}, [])
+        self.assertEqual([name for name, _ in pictures.all_pictures(loaded, apart)],
+                         ["peers", "peers_cuda"])
 
 
 if __name__ == "__main__":
