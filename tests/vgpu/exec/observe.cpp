@@ -16,7 +16,7 @@ constexpr std::uint64_t kBankBytes = 4;
 
 // Distinct aligned 32-byte pieces that the lanes touch.
 std::uint64_t sectors(const std::uint64_t* offsets, LaneMask mask, std::uint32_t bytes) {
-  std::array<std::uint64_t, 2 * kLanes> touched{};
+  std::array<std::uint64_t, std::size_t{2} * kLanes> touched{};
   std::size_t count = 0;
   for_lanes(mask, [&](std::uint32_t lane) {
     const std::uint64_t first = offsets[lane] / kSector;

@@ -125,7 +125,8 @@ void load_chunks(Warp& w, const Tile& t, Chunks& chunks) {
   const Traffic traffic = counters.shared_load;
   const std::uint64_t conflicts = counters.bank_conflicts;
   Lanes lanes;
-  resolver(AddressSpace::shared)(w, access, addresses, kAllLanes >> (kLanes - count), lanes);
+  const auto first_lanes = static_cast<LaneMask>((std::uint64_t{1} << count) - 1);
+  resolver(AddressSpace::shared)(w, access, addresses, first_lanes, lanes);
   counters.shared_load = traffic;
   counters.bank_conflicts = conflicts;
   for (std::uint32_t i = 0; i < count; ++i) std::memcpy(chunks.bytes[i], lanes.at[i], kChunkBytes);

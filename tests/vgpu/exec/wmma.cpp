@@ -129,7 +129,8 @@ void run_move(Warp& w, const Instruction& ins, LaneMask mask) {
   const auto columns = static_cast<std::uint32_t>(f.columns);
   for (std::uint32_t i = 0; i < f.needed * per_register; ++i) {
     const std::uint32_t part = i % per_register;
-    std::byte* registers = w.rows + f.registers[i / per_register] + part * f.element_bytes;
+    std::byte* registers =
+        w.rows + f.registers[i / per_register] + std::size_t{part} * f.element_bytes;
     std::uint64_t addresses[kLanes];
     for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
       const std::uint32_t element = (i / per_register * kLanes + lane) * per_register + part;
@@ -152,7 +153,7 @@ void run_move(Warp& w, const Instruction& ins, LaneMask mask) {
   if constexpr (kLoad) {
     for (std::size_t i = f.needed; i < f.count; ++i) {
       std::memcpy(w.rows + f.registers[i], w.rows + f.registers[i % f.needed],
-                  kLanes * f.register_bytes);
+                  std::size_t{kLanes} * f.register_bytes);
     }
   } else {
     ++w.worker->progress;
@@ -205,7 +206,7 @@ void gather(Warp& w, const Fragment2d& f, Stored (&elements)[kMostElements]) {
   auto* to = reinterpret_cast<std::byte*>(elements);
   for (std::size_t i = 0; i < f.needed; ++i) {
     std::memcpy(to + i * kLanes * f.register_bytes, w.rows + f.registers[i],
-                kLanes * f.register_bytes);
+                std::size_t{kLanes} * f.register_bytes);
   }
 }
 
@@ -214,14 +215,14 @@ void scatter(Warp& w, const Fragment2d& f, const Stored (&elements)[kMostElement
   const auto* from = reinterpret_cast<const std::byte*>(elements);
   for (std::size_t i = 0; i < f.needed; ++i) {
     std::memcpy(w.rows + f.registers[i], from + i * kLanes * f.register_bytes,
-                kLanes * f.register_bytes);
+                std::size_t{kLanes} * f.register_bytes);
   }
 }
 
 template <class Value>
 void gather_sums(Warp& w, const Fragment2d& f, bool half, Value (&sums)[kMostElements]) {
   if (!half) return gather(w, f, sums);
-  std::uint16_t bits[kMostElements];
+  std::uint16_t bits[kMostElements] = {};
   gather(w, f, bits);
   for (int i = 0; i < f.rows * f.columns; ++i) sums[i] = static_cast<Value>(widen_f16(bits[i]));
 }
@@ -243,9 +244,9 @@ void run_product(Warp& w, const Instruction& ins, LaneMask mask) {
   using Value = typename Element::Value;
   if (!whole_warp(w, mask)) return;
   const auto& d = static_cast<const ProductDetail&>(*ins.detail);
-  typename Element::Stored a[kMostElements];
-  typename Element::Stored b[kMostElements];
-  Value sums[kMostElements];
+  typename Element::Stored a[kMostElements] = {};
+  typename Element::Stored b[kMostElements] = {};
+  Value sums[kMostElements] = {};
   gather(w, d.a, a);
   gather(w, d.b, b);
   gather_sums(w, d.c, d.half_c, sums);

@@ -11,6 +11,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/vgpu/memory/pointer.h"
+
 namespace vgpu {
 namespace {
 
@@ -87,8 +89,9 @@ void unmark(std::uint8_t* shadow, std::uint64_t offset, std::uint64_t bytes) {
   if (bytes < kLarge) {
     madvise(shadow + pages.first, size, MADV_DONTNEED);
   } else {
-    mmap(shadow + pages.first, size, PROT_READ | PROT_WRITE,
-         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+    const void* fresh = mmap(shadow + pages.first, size, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+    if (fresh == MAP_FAILED) std::memset(shadow + pages.first, 0, size);
   }
 }
 
@@ -121,7 +124,7 @@ Memory::Memory(std::uint64_t capacity) : capacity_(capacity) {
 Memory::~Memory() {
   munmap(shadow_, kReservedBytes);
   munmap(bytes_, kReservedBytes);
-  munmap(reinterpret_cast<void*>(base_), kReservedBytes);
+  munmap(pointer_to(base_), kReservedBytes);
   close(file_);
 }
 
@@ -135,7 +138,7 @@ std::optional<Address> Memory::allocate(std::uint64_t bytes, MemoryKind kind, st
   const Address address = base_ + offset;
   if (host) {
     const std::uint64_t pages = round_up(std::max<std::uint64_t>(bytes, 1), kPage);
-    if (mprotect(reinterpret_cast<void*>(address), pages, PROT_READ | PROT_WRITE) != 0) {
+    if (mprotect(pointer_to(address), pages, PROT_READ | PROT_WRITE) != 0) {
       return std::nullopt;
     }
     next_offset_ = round_up(after, kPage);
@@ -165,8 +168,8 @@ ReleaseResult Memory::release(Address address) {
               static_cast<off_t>(pages.last - pages.first));
   }
   if (host_accessible(allocation.kind)) {
-    mprotect(reinterpret_cast<void*>(address),
-             round_up(std::max<std::uint64_t>(allocation.bytes, 1), kPage), PROT_NONE);
+    mprotect(pointer_to(address), round_up(std::max<std::uint64_t>(allocation.bytes, 1), kPage),
+             PROT_NONE);
   }
   return ReleaseResult::ok;
 }

@@ -3,8 +3,8 @@
 
 #include <utility>
 
+#include "tests/vgpu/memory/pointer.h"
 #include "tests/vgpu/runtime/capture.h"
-#include "tests/vgpu/runtime/pointer.h"
 #include "tests/vgpu/runtime/runtime.h"
 
 // What a cudaMemPool_t points to. There is one pool, the device's default.

@@ -5,8 +5,8 @@
 #include <memory>
 #include <utility>
 
+#include "tests/vgpu/memory/pointer.h"
 #include "tests/vgpu/runtime/capture.h"
-#include "tests/vgpu/runtime/pointer.h"
 #include "tests/vgpu/runtime/runtime.h"
 #include "tests/vgpu/runtime/transfer.h"
 

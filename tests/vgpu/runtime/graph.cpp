@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/vgpu/memory/pointer.h"
 #include "tests/vgpu/runtime/capture.h"
 #include "tests/vgpu/runtime/launch.h"
-#include "tests/vgpu/runtime/pointer.h"
 #include "tests/vgpu/runtime/runtime.h"
 #include "tests/vgpu/runtime/transfer.h"
 

@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "tests/vgpu/memory/pointer.h"
 #include "tests/vgpu/runtime/library_call.h"
-#include "tests/vgpu/runtime/pointer.h"
 #include "tests/vgpu/runtime/runtime.h"
 #include "tests/vgpu/runtime/transfer.h"
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "tests/vgpu/fatbin/fatbin.h"
-#include "tests/vgpu/runtime/pointer.h"
+#include "tests/vgpu/memory/pointer.h"
 #include "tests/vgpu/runtime/runtime.h"
 #include "tests/vgpu/runtime/status.h"
 

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "tests/vgpu/runtime/pointer.h"
+#include "tests/vgpu/memory/pointer.h"
 #include "tests/vgpu/runtime/runtime.h"
 
 namespace vgpu {

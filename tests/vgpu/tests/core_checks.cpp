@@ -160,7 +160,7 @@ TEST(Checks, LimitsAreByKind) {
 TEST(Counters, SectorsOfARequest) {
   const auto sectors = [](int stride) {
     PtxDevice device;
-    const Address data = device.upload(std::vector<std::uint32_t>(32 * 32, 0));
+    const Address data = device.upload(std::vector<std::uint32_t>(1024, 0));
     const Outcome outcome =
         device.run_body("  .reg .b64 %a;\n  .reg .b32 %v;\n  mad.wide.u32 %a, %lane, " +
                             std::to_string(stride) + ", %p0;\n  ld.global.u32 %v, [%a];\n",

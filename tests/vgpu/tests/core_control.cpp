@@ -18,7 +18,7 @@ constexpr const char* kStoreX =
 
 std::vector<std::uint32_t> run_threads(PtxDevice& device, const std::string& body,
                                        std::uint32_t threads = 32) {
-  const Address out = device.allocate(threads * 4);
+  const Address out = device.allocate(std::size_t{threads} * 4);
   PtxDevice::Shape shape;
   shape.block.x = threads;
   const Outcome outcome =

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/vgpu/memory/memory.h"
+#include "tests/vgpu/memory/pointer.h"
 
 namespace vgpu {
 namespace {
@@ -112,11 +113,11 @@ TEST(Memory, HostReachesPinnedMemoryOnly) {
   Memory memory;
   const Address pinned = must_allocate(memory, 8, MemoryKind::host_pinned);
   const Address device = must_allocate(memory, 8);
-  std::memset(reinterpret_cast<void*>(pinned), 1, 8);
+  std::memset(pointer_to(pinned), 1, 8);
   std::uint64_t seen = 0;
   EXPECT_TRUE(memory.read(&seen, pinned, 8).ok());
   EXPECT_EQ(seen, 0x0101010101010101u);
-  EXPECT_DEATH(*reinterpret_cast<volatile int*>(device) = 1, "");
+  EXPECT_DEATH(*static_cast<volatile int*>(pointer_to(device)) = 1, "");
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "tests/vgpu/tests/ptx_device.h"
@@ -14,18 +16,20 @@
 // Instructions on all combinations of values, compared bit by bit with a function of the host.
 namespace vgpu::testing {
 
-// Every bit counts, but one NaN is as good as another where the test says so.
-template <class T>
-bool same_bits(T got, T want, bool any_nan) {
-  if (any_nan && want != want) return got != got;
-  return std::memcmp(&got, &want, sizeof got) == 0;
-}
-
 template <class T>
 std::uint64_t bits_of(T value) {
   std::uint64_t bits = 0;
   std::memcpy(&bits, &value, sizeof value);
   return bits;
+}
+
+// Every bit counts, but one NaN is as good as another where the test says so.
+template <class T>
+bool same_bits(T got, T want, bool any_nan) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (any_nan && std::isnan(want)) return std::isnan(got);
+  }
+  return bits_of(got) == bits_of(want);
 }
 
 template <class To, class... From>
@@ -48,6 +52,7 @@ template <class To, class A, class F>
 void expect_unary(const std::string& statements, const std::vector<A>& as, F f,
                   bool any_nan = true) {
   std::vector<To> want;
+  want.reserve(as.size());
   for (const A a : as) want.push_back(f(a));
   expect_values<To>(statements, want, any_nan, as);
 }

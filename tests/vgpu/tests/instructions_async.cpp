@@ -79,7 +79,7 @@ TEST(CopyAsync, WaitsForOlderGroupsAlone) {
       device, "  cp.async.ca.shared.global [%from], [%in+8], 8;\n" + kCommit + second,
       "  cp.async.wait_group 1;\n");
   for (int lane = 0; lane < 32; ++lane) {
-    const auto at = static_cast<std::size_t>(4 * lane);
+    const std::size_t at = 4 * static_cast<std::size_t>(lane);
     EXPECT_EQ(got[at], numbers()[at + 2]);
     EXPECT_EQ(got[at + 1], numbers()[at + 3]);
     EXPECT_TRUE(std::isnan(got[at + 2]) && std::isnan(got[at + 3]));

@@ -149,27 +149,27 @@ TYPED_TEST(Float, ChoosesMinimumAndMaximum) {
     return a < b || (a == b && std::signbit(a) && !std::signbit(b));
   };
   expect_binary<T>("min." + t + " %d, %a, %b;", values, values, [&](T a, T b) {
-    if (a != a) return b;
-    return b != b || less(a, b) ? a : b;
+    if (std::isnan(a)) return b;
+    return std::isnan(b) || less(a, b) ? a : b;
   });
   expect_binary<T>("max." + t + " %d, %a, %b;", values, values, [&](T a, T b) {
-    if (a != a) return b;
-    return b != b || less(b, a) ? a : b;
+    if (std::isnan(a)) return b;
+    return std::isnan(b) || less(b, a) ? a : b;
   });
   if constexpr (sizeof(T) == 4) {
     expect_binary<T>("min.NaN.f32 %d, %a, %b;", values, values, [&](T a, T b) {
-      if (a != a || b != b) return std::numeric_limits<T>::quiet_NaN();
+      if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<T>::quiet_NaN();
       return less(a, b) ? a : b;
     });
     expect_binary<T>("max.NaN.f32 %d, %a, %b;", values, values, [&](T a, T b) {
-      if (a != a || b != b) return std::numeric_limits<T>::quiet_NaN();
+      if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<T>::quiet_NaN();
       return less(b, a) ? a : b;
     });
     expect_binary<T>("min.ftz.f32 %d, %a, %b;", values, values, [&](T x, T y) {
       const T a = flushed(x);
       const T b = flushed(y);
-      if (a != a) return b;
-      return b != b || less(a, b) ? a : b;
+      if (std::isnan(a)) return b;
+      return std::isnan(b) || less(a, b) ? a : b;
     });
   }
 }
@@ -190,7 +190,7 @@ TYPED_TEST(Float, ComparesWithNan) {
         fmt::format("setp.{}.{} %q0, %a, %b; selp.b32 %d, 1, 0, %q0;", how, type_name<T>()), values,
         values, [&](T a, T b) { return f(a, b) ? 1u : 0u; });
   };
-  const auto unordered = [](T a, T b) { return a != a || b != b; };
+  const auto unordered = [](T a, T b) { return std::isnan(a) || std::isnan(b); };
   compared("eq", [](T a, T b) { return a == b; });
   compared("ne", [&](T a, T b) { return a != b && !unordered(a, b); });
   compared("lt", [](T a, T b) { return a < b; });
@@ -321,6 +321,7 @@ TEST(FloatApproximate, GivesTheManualsSpecialValues) {
   const auto special = [](const std::string& opcode,
                           const std::vector<std::pair<float, float>>& rows) {
     std::vector<float> inputs;
+    inputs.reserve(rows.size());
     for (const auto& row : rows) inputs.push_back(row.first);
     std::size_t i = 0;
     expect_unary<float>(opcode + " %d, %a;", inputs, [&](float) { return rows[i++].second; });

@@ -109,10 +109,12 @@ TEST_P(Mma, SumsProductsAtTheManualsPlaces) {
   const int b_registers = f.depth * 8 / f.per / 32;
   const int c_values = f.rows * 8 / 32;
   const int bytes = wide ? 8 : 4;
-  std::vector<double> a(f.rows * f.depth), b(f.depth * 8), c(f.rows * 8);
+  std::vector<double> a(elements_of(f.rows, f.depth)), b(elements_of(f.depth, 8)),
+      c(elements_of(f.rows, 8));
   const auto word = [](auto& words, std::size_t i) -> auto& { return words[i]; };
-  std::vector<std::uint64_t> a_words(32 * a_registers), b_words(32 * b_registers),
-      c_words(32 * c_values / f.per_sum);
+  const int sum_registers = c_values / f.per_sum;
+  std::vector<std::uint64_t> a_words(elements_of(32, a_registers)),
+      b_words(elements_of(32, b_registers)), c_words(elements_of(32, sum_registers));
   const int shift = 64 / (f.per == 2 ? 4 : 1);
   for (int lane = 0; lane < 32; ++lane) {
     for (int i = 0; i < a_registers * f.per; ++i) {
@@ -149,10 +151,10 @@ TEST_P(Mma, SumsProductsAtTheManualsPlaces) {
     return wide ? device.upload(words)
                 : device.upload(std::vector<std::uint32_t>(words.begin(), words.end()));
   };
-  const int sum_registers = c_values / f.per_sum;
   const std::string operand_type = wide ? "f64" : "b32";
   const std::string sum_type = wide ? "f64" : f.per_sum == 2 ? "b32" : "f32";
-  const Address result = device.allocate(static_cast<std::size_t>(32 * sum_registers * bytes));
+  const Address result =
+      device.allocate(elements_of(32, sum_registers) * static_cast<std::size_t>(bytes));
   const std::string body =
       load_registers('a', a_registers, operand_type, bytes, 0) +
       load_registers('b', b_registers, operand_type, bytes, 1) +
@@ -177,12 +179,12 @@ TEST_P(Mma, SumsProductsAtTheManualsPlaces) {
       const std::size_t at = static_cast<std::size_t>(i / f.per_sum) * 32 + lane;
       double got = 0;
       if (wide) {
-        got = device.download<double>(result, 32 * sum_registers)[at];
+        got = device.download<double>(result, elements_of(32, sum_registers))[at];
       } else if (f.per_sum == 2) {
-        got = to_double(
-            F16{device.download<std::uint16_t>(result, 64 * sum_registers)[2 * at + i % 2]});
+        got = to_double(F16{device.download<std::uint16_t>(
+            result, elements_of(64, sum_registers))[2 * at + i % 2]});
       } else {
-        got = device.download<float>(result, 32 * sum_registers)[at];
+        got = device.download<float>(result, elements_of(32, sum_registers))[at];
       }
       EXPECT_LE(std::abs(got - want), f.tolerance * scale) << "lane " << lane << ", element " << i;
     }

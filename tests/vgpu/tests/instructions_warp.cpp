@@ -297,7 +297,7 @@ TEST_P(MatrixMove, LoadsAndStoresInTheManualsOrder) {
   Words fragments(128);
   for (int m = 0; m < count; ++m) {
     for (int lane = 0; lane < 32; ++lane) {
-      const auto at = static_cast<std::size_t>(32 * m + lane);
+      const std::size_t at = element_at(m, 32, lane);
       fragments[at] = fragment(m, lane, transposed);
       EXPECT_EQ(got[at], fragments[at]) << "matrix " << m << ", lane " << lane;
     }
@@ -333,7 +333,7 @@ TEST_P(MatrixMove, LoadsAndStoresInTheManualsOrder) {
   const Outcome outcome =
       device.run_body(matrix_kernel(count, stride, store), {}, {device.upload(fragments), stored});
   ASSERT_TRUE(outcome.ok()) << outcome.message;
-  const auto read = device.download<std::uint16_t>(stored, static_cast<std::size_t>(64 * count));
+  const auto read = device.download<std::uint16_t>(stored, elements_of(64, count));
   for (int i = 0; i < 64 * count; ++i)
     EXPECT_EQ(read[static_cast<std::size_t>(i)], rows[static_cast<std::size_t>(i)]);
 }

@@ -121,8 +121,7 @@ std::vector<std::uint8_t> laid_out(const Form& f, const Layout& l, const Matrix&
   for (int row = 0; row < rows; ++row) {
     for (int k = 0; k < depth(f); ++k) {
       std::memcpy(&bytes[static_cast<std::size_t>(offset_of(l, rows, size, row, k))],
-                  &m.bits[static_cast<std::size_t>(row * depth(f) + k)],
-                  static_cast<std::size_t>(size));
+                  &m.bits[element_at(row, depth(f), k)], static_cast<std::size_t>(size));
     }
   }
   return bytes;
@@ -207,7 +206,7 @@ std::string kernel(const Form& f, std::size_t a_bytes, std::size_t b_bytes, cons
 
 // The values of A's registers: as mma.m16n8k16 has them, warp i with rows 16 i and up.
 std::vector<std::uint32_t> fragments(const Form& f, const Matrix& a) {
-  std::vector<std::uint32_t> words(4 * 128);
+  std::vector<std::uint32_t> words(512);
   const int per = 4 / element_bytes(f);
   for (int thread = 0; thread < 128; ++thread) {
     const int lane = thread % 32;
@@ -215,8 +214,7 @@ std::vector<std::uint32_t> fragments(const Form& f, const Matrix& a) {
       const int reg = i / per;
       const int row = thread / 32 * 16 + lane / 4 + reg % 2 * 8;
       const int k = lane % 4 * per + i % per + reg / 2 * 4 * per;
-      words[static_cast<std::size_t>(reg * 128 + thread)] |=
-          a.bits[static_cast<std::size_t>(row * depth(f) + k)] << (i % per * 16);
+      words[element_at(reg, 128, thread)] |= a.bits[element_at(row, depth(f), k)] << (i % per * 16);
     }
   }
   return words;
@@ -233,27 +231,24 @@ class Wgmma : public ::testing::TestWithParam<Form> {
     const auto a_bytes = laid_out(f, f.a, a_, 64);
     const auto b_bytes = laid_out(f, f.b, b_, f.columns);
     const int registers = f.columns / (f.half_sums ? 4 : 2);
-    const Address result =
-        device.upload(std::vector<float>(static_cast<std::size_t>(registers * 128)));
+    const Address result = device.upload(std::vector<float>(elements_of(128, registers)));
     PtxDevice::Shape shape;
     shape.block.x = 128;
     const Outcome outcome = device.run_body(
         kernel(f, a_bytes.size(), b_bytes.size(), p), shape,
         {device.upload(a_bytes), device.upload(b_bytes), device.upload(fragments(f, a_)), result});
     EXPECT_TRUE(outcome.ok()) << outcome.message;
-    std::vector<double> d(static_cast<std::size_t>(64 * f.columns), NAN);
-    const auto floats = device.download<float>(result, static_cast<std::size_t>(registers * 128));
-    const auto halves =
-        device.download<std::uint16_t>(result, static_cast<std::size_t>(registers * 256));
+    std::vector<double> d(elements_of(64, f.columns), NAN);
+    const auto floats = device.download<float>(result, elements_of(128, registers));
+    const auto halves = device.download<std::uint16_t>(result, elements_of(256, registers));
     for (int thread = 0; thread < 128; ++thread) {
       const int lane = thread % 32;
       for (int i = 0; i < f.columns / 2; ++i) {
         const int row = thread / 32 * 16 + lane / 4 + i / 2 % 2 * 8;
         const int column = i / 4 * 8 + lane % 4 * 2 + i % 2;
-        d[static_cast<std::size_t>(row * f.columns + column)] =
-            f.half_sums ? to_double(F16{
-                              halves[static_cast<std::size_t>((i / 2 * 128 + thread) * 2 + i % 2)]})
-                        : floats[static_cast<std::size_t>(i * 128 + thread)];
+        d[element_at(row, f.columns, column)] =
+            f.half_sums ? to_double(F16{halves[element_at(i / 2 * 128 + thread, 2, i % 2)]})
+                        : floats[element_at(i, 128, thread)];
       }
     }
     return d;
@@ -265,8 +260,8 @@ class Wgmma : public ::testing::TestWithParam<Form> {
     double sum = 0;
     *scale = 0;
     for (int k = 0; k < depth(f); ++k) {
-      const double product = a_.values[static_cast<std::size_t>(row * depth(f) + k)] *
-                             b_.values[static_cast<std::size_t>(column * depth(f) + k)];
+      const double product =
+          a_.values[element_at(row, depth(f), k)] * b_.values[element_at(column, depth(f), k)];
       sum += times * f.scale_a * f.scale_b * product;
       *scale += times * std::abs(product);
     }
@@ -286,7 +281,7 @@ TEST_P(Wgmma, SumsProductsOfBothOperands) {
     for (int column = 0; column < f.columns; ++column) {
       double scale = 0;
       const double want = expected(row, column, 2, &scale);
-      const bool ok = std::abs(d[static_cast<std::size_t>(row * f.columns + column)] - want) <=
+      const bool ok = std::abs(d[element_at(row, f.columns, column)] - want) <=
                       (f.half_sums ? 1e-3 : 1e-6) * scale;
       if (!ok && ++wrong < 5) ADD_FAILURE() << "row " << row << ", column " << column;
     }

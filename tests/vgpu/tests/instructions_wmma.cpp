@@ -57,14 +57,14 @@ struct Matrix {
   bool column_major;
 
   [[nodiscard]] std::size_t offset(int row, int column) const {
-    return static_cast<std::size_t>((column_major ? column * stride + row : row * stride + column) *
-                                    element_bytes(type));
+    const std::size_t place =
+        column_major ? element_at(column, stride, row) : element_at(row, stride, column);
+    return place * static_cast<std::size_t>(element_bytes(type));
   }
   [[nodiscard]] std::vector<std::uint8_t> bytes(std::mt19937& random,
                                                 std::vector<double>& values) const {
-    std::vector<std::uint8_t> result(
-        static_cast<std::size_t>(stride * (column_major ? columns : rows) * element_bytes(type)));
-    values.resize(static_cast<std::size_t>(rows * columns));
+    std::vector<std::uint8_t> result(column_major ? offset(0, columns) : offset(rows, 0));
+    values.resize(elements_of(rows, columns));
     std::uniform_real_distribution<double> uniform(-2, 2);
     const bool integer = type == "s8" || type == "u8" || type == "s32";
     for (int row = 0; row < rows; ++row) {
@@ -74,7 +74,7 @@ struct Matrix {
         const std::uint64_t bits = bits_of(type, v);
         std::memcpy(&result[offset(row, column)], &bits,
                     static_cast<std::size_t>(element_bytes(type)));
-        values[static_cast<std::size_t>(row * columns + column)] = value_of(type, bits);
+        values[element_at(row, columns, column)] = value_of(type, bits);
       }
     }
     return result;
@@ -139,11 +139,11 @@ TEST_P(Wmma, LoadsMultipliesAndStores) {
     EXPECT_TRUE(device.messages().empty()) << device.messages().front();
     for (int row = 0; row < f.m; ++row) {
       for (int column = 0; column < f.n; ++column) {
-        double want = c_values[static_cast<std::size_t>(row * f.n + column)];
+        double want = c_values[element_at(row, f.n, column)];
         double scale = std::abs(want);
         for (int k = 0; k < f.k; ++k) {
-          const double product = a_values[static_cast<std::size_t>(row * f.k + k)] *
-                                 b_values[static_cast<std::size_t>(k * f.n + column)];
+          const double product =
+              a_values[element_at(row, f.k, k)] * b_values[element_at(k, f.n, column)];
           want += product;
           scale += std::abs(product);
         }

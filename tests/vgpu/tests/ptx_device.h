@@ -14,6 +14,14 @@
 // Runs PTX text on the virtual GPU's core, for tests of single instructions.
 namespace vgpu::testing {
 
+// A matrix that lies row by row: its size, and where an element is.
+constexpr std::size_t elements_of(int rows, int columns) {
+  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
+}
+constexpr std::size_t element_at(int row, int columns, int column) {
+  return elements_of(row, columns) + static_cast<std::size_t>(column);
+}
+
 // Memory, reports and counters for the launches of one test.
 class PtxDevice {
  public:
