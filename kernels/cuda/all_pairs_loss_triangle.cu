@@ -1,7 +1,7 @@
 // All pairs, rung 2: every unordered pair once, where the square met it from both ends, and with
-// the points in registers. A block takes a tile pair (I, J), I <= J. A lane holds two points i of
-// tile I; 32 points j at a time lie in shared memory, and in step s lane l meets point l + s of
-// them. The derivative by E_j travels with j: in each step it moves on to the next lane by
+// the points in registers. A block takes a tile pair (I, J), I <= J. A lane holds one or two points
+// i of tile I; 32 points j at a time lie in shared memory, and in step s lane l meets point l + s
+// of them. The derivative by E_j travels with j: in each step it moves on to the next lane by
 // shuffles, and after 32 steps it has come around and is complete for the warp.
 //
 // A block leaves both halves of its gradient in slots of its own, [tiles, n, d]: row i in slot J
@@ -26,10 +26,9 @@
 namespace siamese::cuda {
 namespace {
 
-constexpr int points_a_lane = 2;
-constexpr int points_a_warp = points_a_lane * warp_size;
-constexpr int least_warps = 2;
+constexpr int most_points_a_lane = 2;
 constexpr int most_warps = 8;
+constexpr int busy_warps = 12;  // on a multiprocessor, for its schedulers to find work
 constexpr int widest = 16;
 constexpr std::int64_t most_slot_bytes = std::int64_t{8} << 30;
 
@@ -58,7 +57,7 @@ __device__ void load_columns(const float* matrix, std::int64_t points, std::int6
   }
 }
 
-template <Distance distance, int max_width>
+template <Distance distance, int max_width, int points_a_lane>
 __global__ void __launch_bounds__(most_warps* warp_size, 1)
     all_pairs_triangle(const Args args, std::int64_t tiles,
                        float* __restrict__ slots,           // [tiles, n, d]
@@ -79,6 +78,7 @@ __global__ void __launch_bounds__(most_warps* warp_size, 1)
   const int warps = static_cast<int>(blockDim.x) / warp_size;
   const std::int64_t n = args.points;
   const std::int64_t width = args.width;
+  constexpr int points_a_warp = points_a_lane * warp_size;
   const std::int64_t tile_points = warps * points_a_warp;
 
   std::int64_t i[points_a_lane];
@@ -174,23 +174,24 @@ __global__ void sum_slots(const float* __restrict__ slots,  // [tiles, count]
   }
 }
 
-/// The cut into tiles: as large as still give every multiprocessor two blocks.
+/// The cut into tiles: as large as still keep every multiprocessor busy.
 struct Tiling {
   int warps;
+  int points_a_lane;
   std::int64_t tiles;
-
-  explicit Tiling(std::int64_t points) : warps(most_warps), tiles(count(points)) {
-    while (warps > least_warps && tiles * (tiles + 1) / 2 < 2 * device_limits().multiprocessors) {
-      warps /= 2;
-      tiles = count(points);
-    }
-  }
-
- private:
-  std::int64_t count(std::int64_t points) const {
-    return ceil_div(points, static_cast<std::int64_t>(warps) * points_a_warp);
-  }
 };
+
+Tiling tiling_for(std::int64_t points) {
+  constexpr Tiling sizes[] = {{8, 2, 0}, {4, 2, 0}, {2, 2, 0}, {2, 1, 0}, {1, 1, 0}};
+  Tiling tiling{};
+  for (const Tiling& size : sizes) {
+    tiling = size;
+    tiling.tiles = ceil_div(points, std::int64_t{size.warps} * size.points_a_lane * warp_size);
+    const std::int64_t warps = tiling.tiles * (tiling.tiles + 1) / 2 * size.warps;
+    if (warps >= busy_warps * device_limits().multiprocessors) break;
+  }
+  return tiling;
+}
 
 struct Plan {
   Tiling tiling;
@@ -199,7 +200,7 @@ struct Plan {
   Buffer<double> block_costs;
 
   explicit Plan(const Args& args)
-      : tiling(args.points),
+      : tiling(tiling_for(args.points)),
         blocks(tile_blocks(tiling.tiles * tiling.tiles, "all_pairs_loss/triangle")),
         slots(Device::cuda, tiling.tiles * args.points * args.width),
         block_costs(Device::cuda, blocks) {}
@@ -221,9 +222,11 @@ void launch_all_pairs(const Args& args, const Plan& plan, cudaStream_t stream) {
   if (plan.blocks > 0) {
     with_distance(args.loss.distance, [&](auto distance) {
       with_width(args, [&](auto max_width) {
-        all_pairs_triangle<distance.value, max_width.value>
-            <<<plan.blocks, plan.tiling.warps * warp_size, 0, stream>>>(
-                args, plan.tiling.tiles, plan.slots.data(), plan.block_costs.data());
+        const auto kernel = plan.tiling.points_a_lane == 1
+                                ? all_pairs_triangle<distance.value, max_width.value, 1>
+                                : all_pairs_triangle<distance.value, max_width.value, 2>;
+        kernel<<<plan.blocks, plan.tiling.warps * warp_size, 0, stream>>>(
+            args, plan.tiling.tiles, plan.slots.data(), plan.block_costs.data());
         SIAMESE_CHECK_LAUNCH("all_pairs_triangle");
       });
     });
@@ -241,7 +244,7 @@ std::optional<std::string> why_unsupported(const Args& args) {
            "them";
   }
   // The tiles of a number of points large enough for this to matter are the largest ones.
-  const std::int64_t tiles = ceil_div(args.points, most_warps * points_a_warp);
+  const std::int64_t tiles = ceil_div(args.points, most_warps * most_points_a_lane * warp_size);
   const double bytes = static_cast<double>(tiles) * static_cast<double>(args.points) *
                        static_cast<double>(args.width) * sizeof(float);
   if (bytes > static_cast<double>(most_slot_bytes)) {

@@ -1,4 +1,5 @@
-// Distance and loss, rung 3: no atomics. A warp takes a point, gathers the pairs that the point is
+// Distance and loss, rung 3: no atomics. A warp, or where there are few points a block, takes a
+// point, gathers the pairs that the point is
 // in and writes its row of G [n, d] once; costs leave each block as one partial sum. Everything is
 // added in a fixed order, so equal inputs give equal bits, which neither rung below can promise.
 //
@@ -87,8 +88,9 @@ __device__ std::int64_t lower_bound(const PointIndex* points, std::int64_t count
   return begin;
 }
 
+/// `team` warps take a point: 1, or all of the block.
 template <Distance distance, class T>
-__global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes,
+__global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes, int team,
                              const PointIndex* __restrict__ sorted_points,  // [2 m]
                              const std::int64_t* __restrict__ endpoints,    // [2 m]
                              double* __restrict__ block_costs) {
@@ -96,16 +98,18 @@ __global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes,
   const std::int64_t width = args.width;
   const std::int64_t count = args.pairs.count;
   const T mean = count > 0 ? static_cast<T>(1.0 / static_cast<double>(count)) : T(0);
-  const int warp_lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int lane = warp_lane % lanes;
-  const int group = warp_lane / lanes;
-  const int groups = warp_size / lanes;
-  T* const warp_shares = reinterpret_cast<T*>(shared) + threadIdx.x / warp_size * groups * width;
-  T* const share = warp_shares + group * width;
+  const int team_threads = team * warp_size;
+  const int rank = static_cast<int>(threadIdx.x) % team_threads;
+  const int lane = rank % lanes;
+  const int group = rank / lanes;
+  const int groups = team_threads / lanes;
+  T* const team_shares = reinterpret_cast<T*>(shared) + threadIdx.x / team_threads * groups * width;
+  T* const share = team_shares + group * width;
+  const auto sync = [team] { team == 1 ? __syncwarp() : __syncthreads(); };
 
   double cost_sum = 0.0;
-  for (std::int64_t i = grid_thread() / warp_size; i < args.points;
-       i += grid_threads() / warp_size) {
+  for (std::int64_t i = grid_thread() / team_threads; i < args.points;
+       i += grid_threads() / team_threads) {
     for (std::int64_t k = lane; k < width; k += lanes) share[k] = T(0);
     const std::int64_t begin = lower_bound(sorted_points, 2 * count, i);
     const std::int64_t end = begin + lower_bound(sorted_points + begin, 2 * count - begin, i + 1);
@@ -122,13 +126,13 @@ __global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes,
             g.c.derivative * (is_first ? g.d.by_a(g.a[k], g.b[k]) : g.d.by_b(g.a[k], g.b[k]));
       }
     }
-    __syncwarp();
-    for (std::int64_t k = warp_lane; k < width; k += warp_size) {
+    sync();
+    for (std::int64_t k = rank; k < width; k += team_threads) {
       T sum = T(0);
-      for (int from = 0; from < groups; ++from) sum += warp_shares[from * width + k];
+      for (int from = 0; from < groups; ++from) sum += team_shares[from * width + k];
       args.gradient[i * width + k] = mean * sum;
     }
-    __syncwarp();  // before the shares are zeroed for the next point
+    sync();  // before the shares are zeroed for the next point
   }
   const double block_cost = block_sum<threads>(cost_sum);
   if (threadIdx.x == 0) block_costs[blockIdx.x] = block_cost;
@@ -142,6 +146,7 @@ std::int64_t shared_bytes(const DistanceLossArgs<T>& args) {
 /// What a launch needs, for its shape.
 struct Plan {
   int lanes;
+  int team;  // warps that take a point
   unsigned blocks;
   Buffer<double> block_costs;        // [blocks]
   std::optional<EndpointSort> sort;  // of indexed pairs
@@ -149,9 +154,10 @@ struct Plan {
   template <class T>
   explicit Plan(const DistanceLossArgs<T>& args)
       : lanes(lanes_for(args.width)),
+        team(args.points < warps * device_limits().multiprocessors ? warps : 1),
         blocks(args.pairs.form == PairForm::dense
                    ? strided_blocks(args.pairs.count, threads / lanes)
-                   : strided_blocks(args.points, warps)),
+                   : strided_blocks(args.points, warps / team)),
         block_costs(Device::cuda, blocks) {
     if (args.pairs.form == PairForm::indexed) sort.emplace(args.points, args.pairs.count);
   }
@@ -165,7 +171,7 @@ void launch_distance_loss(const DistanceLossArgs<T>& args, const Plan& plan, cud
       if (plan.sort) {
         gather_pairs<distance.value, T>
             <<<plan.blocks, threads, static_cast<std::size_t>(shared_bytes(args)), stream>>>(
-                args, plan.lanes, plan.sort->points(), plan.sort->endpoints(),
+                args, plan.lanes, plan.team, plan.sort->points(), plan.sort->endpoints(),
                 plan.block_costs.data());
         SIAMESE_CHECK_LAUNCH("gather_pairs");
       } else {

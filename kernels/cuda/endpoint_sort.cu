@@ -18,6 +18,7 @@ constexpr int digit_bits = 8;
 constexpr int digits = 1 << digit_bits;
 constexpr int warps = 8;
 constexpr int threads = warps * warp_size;
+constexpr int scan_threads = 1024;
 constexpr int rounds = 8;  // of 32 endpoints, a warp and tile
 constexpr std::int64_t warp_stretch = rounds * warp_size;
 constexpr std::int64_t tile = warps * warp_stretch;
@@ -79,11 +80,12 @@ __global__ void count_endpoints(const Endpoints in, std::int64_t* __restrict__ b
 
 /// values[i] = values[0] + .. + values[i - 1], in place, by one block.
 __global__ void exclusive_scan(std::int64_t* values, std::int64_t count) {
+  constexpr int warps = scan_threads / warp_size;
   __shared__ std::int64_t warp_sums[warps];
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
   const int warp = static_cast<int>(threadIdx.x) / warp_size;
   std::int64_t carry = 0;
-  for (std::int64_t begin = 0; begin < count; begin += threads) {
+  for (std::int64_t begin = 0; begin < count; begin += scan_threads) {
     const std::int64_t i = begin + threadIdx.x;
     const std::int64_t value = i < count ? values[i] : 0;
     std::int64_t sum = value;
@@ -158,7 +160,7 @@ void EndpointSort::launch(const PointIndex* first, const PointIndex* second,
     const Endpoints in{point_[from].data(), endpoint_[from].data(), 2 * pairs_, pass * digit_bits};
     count_endpoints<<<blocks, threads, 0, stream>>>(in, starts_.data());
     SIAMESE_CHECK_LAUNCH("count_endpoints");
-    exclusive_scan<<<1, threads, 0, stream>>>(starts_.data(), starts_.size());
+    exclusive_scan<<<1, scan_threads, 0, stream>>>(starts_.data(), starts_.size());
     SIAMESE_CHECK_LAUNCH("exclusive_scan");
     scatter_endpoints<<<blocks, threads, 0, stream>>>(in, starts_.data(), point_[1 - from].data(),
                                                       endpoint_[1 - from].data());

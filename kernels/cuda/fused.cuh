@@ -13,7 +13,7 @@ namespace siamese::cuda::fused {
 
 inline constexpr int threads = 256;
 inline constexpr int warps = threads / warp_size;
-inline constexpr int load_batch = 8;  ///< loads of a thread that are under way together
+inline constexpr int load_batch = 16;  ///< loads of a thread that are under way together
 
 /// A float32 matrix [rows, columns] in global memory, 0 beyond.
 class PaddedMatrix {
@@ -40,24 +40,33 @@ class PaddedMatrix {
   bool aligned_;
 };
 
+/// Two neighbours of a row, of which those before `columns` exist.
+__device__ inline void store_pair(float* row, int column, int columns, bool aligned,
+                                  const float (&h)[2]) {
+  if (aligned && column < columns) {
+    // As an intrinsic, for the compiler takes some of these stores apart.
+    __stwb(reinterpret_cast<float2*>(row + column), {h[0], h[1]});
+    return;
+  }
+#pragma unroll
+  for (int e = 0; e < 2; ++e) {
+    if (column + e < columns) row[column + e] = h[e];
+  }
+}
+
 /// W bf16 [depth, pitch] of a layer, by all threads of the block.
 __device__ inline void load_weight_lines(const FusedLayer& layer, const float* weights,
                                          unsigned char* shared) {
   auto* const pairs = reinterpret_cast<std::uint32_t*>(shared + layer.weights);
   const PaddedMatrix matrix(weights, layer.inputs, layer.outputs);
   const int thread = static_cast<int>(threadIdx.x);
-  const int across = (layer.columns + 2 * warp_size - 1) / (2 * warp_size);
-  const auto column_of = [&](int unit) {
-    return (unit % across * warp_size + thread % warp_size) * 2;
-  };
-  in_batches<load_batch>(
-      thread / warp_size, warps, layer.depth * across,
-      [&](int unit) { return matrix.pair(unit / across, column_of(unit)); },
-      [&](int unit, float2 pair) {
-        const int column = column_of(unit);
-        if (column >= layer.columns) return;
-        pairs[(unit / across * layer.pitch + column) / 2] = mma::bf16_pair(pair.x, pair.y);
-      });
+  for (int column = thread % warp_size * 2; column < layer.columns; column += 2 * warp_size) {
+    in_batches<load_batch>(
+        thread / warp_size, warps, layer.depth, [&](int k) { return matrix.pair(k, column); },
+        [&](int k, float2 pair) {
+          pairs[(k * layer.pitch + column) / 2] = mma::bf16_pair(pair.x, pair.y);
+        });
+  }
 }
 
 /// b of a layer, from behind its W, by `block_threads` threads.

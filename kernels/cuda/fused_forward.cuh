@@ -25,20 +25,6 @@
 
 namespace siamese::cuda::fused {
 
-/// Two neighbours of a row, of which those before `columns` exist.
-__device__ inline void store_pair(float* row, int column, int columns, bool aligned,
-                                  const float (&h)[2]) {
-  if (aligned && column < columns) {
-    // As an intrinsic, for the compiler takes some of these stores apart.
-    __stwb(reinterpret_cast<float2*>(row + column), {h[0], h[1]});
-    return;
-  }
-#pragma unroll
-  for (int e = 0; e < 2; ++e) {
-    if (column + e < columns) row[column + e] = h[e];
-  }
-}
-
 /// Bias and activation of sums: to global memory as they are, to the next layer in bf16.
 template <class Chain, int blocks>
 __device__ void finish(const FusedLayer& layer, const float* bias, std::int64_t points,

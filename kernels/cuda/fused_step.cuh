@@ -132,19 +132,17 @@ __device__ inline void store_pair(float* to, float first, float second) {
       std::uint64_t{__float_as_uint(second)} << 32 | __float_as_uint(first);
 }
 
-/// to [step_rows, columns] = the pairs of neighbours pair(row, column), 8 rows by 8 columns a warp
-/// at a time.
+/// The row of a tile that this lane fills, four lanes a row.
+__device__ inline int own_row() { return warp() * 8 + lane() / 4; }
+
+/// to [step_rows, columns]: of this lane's own row the pairs of neighbours pair(column).
 template <class Pair>
 __device__ void fill(const Operand16& to, int columns, Pair pair) {
-  const int across = columns / 8;
-  const auto row_of = [&](int unit) { return unit / across * 8 + lane() / 4; };
-  const auto column_of = [&](int unit) { return unit % across * 8 + lane() % 4 * 2; };
+  static_assert(step_rows == warps * 8);
+  const auto column_of = [](int i) { return i * 8 + lane() % 4 * 2; };
   in_batches<load_batch>(
-      warp(), warps, step_rows / 8 * across,
-      [&](int unit) { return pair(row_of(unit), column_of(unit)); },
-      [&](int unit, float2 value) {
-        store_pair(to.at(row_of(unit), column_of(unit)), value.x, value.y);
-      });
+      0, 1, columns / 8, [&](int i) { return pair(column_of(i)); },
+      [&](int i, float2 value) { store_pair(to.at(own_row(), column_of(i)), value.x, value.y); });
 }
 
 /// [dW; db] of the middle layer, its first 192 rows, summed over all tiles of a block: a warp has
@@ -186,14 +184,17 @@ class MiddleGradient {
 
   /// To a matrix in global memory, as much of it as exists.
   __device__ void store(float* gradient, int rows, int columns) const {
+    const bool aligned =
+        columns % 2 == 0 && reinterpret_cast<std::uintptr_t>(gradient) % sizeof(float2) == 0;
 #pragma unroll
     for (int i = 0; i < 2 * middle_row_tiles; ++i) {
       const int r = row() + i * 8 + lane() / 4;
       if (r >= rows) break;
 #pragma unroll
-      for (int j = 0; j < 2 * middle_column_tiles; ++j) {
-        const int c = column() + j / 2 * 8 + lane() % 4 * 2 + j % 2;
-        if (c < columns) gradient[r * columns + c] = sums_[i / 2][j / 2][i % 2 * 2 + j % 2];
+      for (int j = 0; j < middle_column_tiles; ++j) {
+        const float(&sum)[4] = sums_[i / 2][j];
+        fused::store_pair(gradient + r * columns, column() + j * 8 + lane() % 4 * 2, columns,
+                          aligned, {sum[i % 2 * 2], sum[i % 2 * 2 + 1]});
       }
     }
   }
@@ -243,8 +244,8 @@ class Step {
   template <class RowOf>
   __device__ void load_rows(int l, RowOf row_of) const {
     const int width = layer(l).inputs;
-    fill(rows(l), layer(l).depth, [&](int row, int column) {
-      const float* const from = row_of(row);
+    const float* const from = row_of(own_row());
+    fill(rows(l), layer(l).depth, [&](int column) {
       const auto element = [&](int c) {
         if (c >= width) return c == width ? 1.0F : 0.0F;
         return from == nullptr ? 0.0F : from[c];

@@ -35,7 +35,7 @@ struct TimesDerivative {
   std::int64_t columns;
 
   __device__ float operator()(std::int64_t row, std::int64_t column, float sum) const {
-    return sum * activation_derivative(activation, activations[row * columns + column]);
+    return sum * activation_derivative(activation, __ldg(activations + row * columns + column));
   }
 };
 

@@ -26,7 +26,7 @@ struct BiasActivation {
   Activation activation;
 
   __device__ float operator()(std::int64_t, std::int64_t column, float z) const {
-    return activate(activation, z + bias[column]);
+    return activate(activation, z + __ldg(bias + column));
   }
 };
 

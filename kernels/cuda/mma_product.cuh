@@ -319,27 +319,34 @@ __global__ void __launch_bounds__(warps_of(tile_rows) * warp_size, 1)
   }
 
   // A lane has 2 neighbours of rows lane / 4 and lane / 4 + 8 of each 16 x 8: 4 lanes, a sector.
+  // All of what the epilogue reads is asked for before anything is stored, without branches: what
+  // lies beyond reads the last row or column, and is not stored.
+  const auto row_of = [&](int i) { return first_row + warp_row + i * 8 + lane / 4; };
+  const auto column_of = [&](int j) { return first_column + j * 8 + lane % 4 * 2; };
 #pragma unroll
   for (int i = 0; i < 2 * row_tiles; ++i) {
-    const std::int64_t row = first_row + warp_row + i * 8 + lane / 4;
-    if (row >= product.rows) break;
-    float* const line = product.c + (part * product.rows + row) * product.columns;
+    const std::int64_t row = min(row_of(i), product.rows - 1);
+#pragma unroll
+    for (int j = 0; j < 2 * columns_of_tiles; ++j) {
+      const std::int64_t column = min(column_of(j / 2) + j % 2, product.columns - 1);
+      float& sum = sums[i / 2][j / 2][i % 2 * 2 + j % 2];
+      sum = epilogue(row, column, sum);
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < 2 * row_tiles; ++i) {
+    if (row_of(i) >= product.rows) break;
+    float* const line = product.c + (part * product.rows + row_of(i)) * product.columns;
 #pragma unroll
     for (int j = 0; j < columns_of_tiles; ++j) {
-      const std::int64_t column = first_column + j * 8 + lane % 4 * 2;
-      if (column >= product.columns) break;
       const float(&sum)[4] = sums[i / 2][j];
-      const float first = epilogue(row, column, sum[i % 2 * 2]);
-      if (column + 1 == product.columns) {
-        line[column] = first;
-        break;
-      }
-      const float second = epilogue(row, column + 1, sum[i % 2 * 2 + 1]);
+      const std::int64_t column = column_of(j);
+      if (column >= product.columns) break;
       if (pairs) {
-        *reinterpret_cast<float2*>(line + column) = {first, second};
+        *reinterpret_cast<float2*>(line + column) = {sum[i % 2 * 2], sum[i % 2 * 2 + 1]};
       } else {
-        line[column] = first;
-        line[column + 1] = second;
+        line[column] = sum[i % 2 * 2];
+        if (column + 1 < product.columns) line[column + 1] = sum[i % 2 * 2 + 1];
       }
     }
   }

@@ -30,10 +30,11 @@ __device__ void load_tile(const Args& args, std::int64_t first, const fused::Ste
     from = l == 0 ? args.hidden : from + args.points * width;
   }
   const FusedLayer& last = step.layer(step_layers - 1);
-  fused::fill(step.rows(step_layers), last.columns, [&](int row, int column) {
+  const std::int64_t point = first + fused::own_row();
+  fused::fill(step.rows(step_layers), last.columns, [&](int column) {
     const auto element = [&](int c) {
-      if (first + row >= args.points || c >= last.outputs) return 0.0F;
-      const std::int64_t i = (first + row) * last.outputs + c;
+      if (point >= args.points || c >= last.outputs) return 0.0F;
+      const std::int64_t i = point * last.outputs + c;
       return args.gradient[i] * activation_derivative(last.activation, args.embeddings[i]);
     };
     return float2{element(column), element(column + 1)};

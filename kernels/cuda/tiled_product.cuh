@@ -208,17 +208,25 @@ __global__ void __launch_bounds__(threads)
     buffer = 1 - buffer;
   }
 
+  // All of what the epilogue reads is asked for before anything is stored, without branches: what
+  // lies beyond reads the last row or column, and is not stored.
+  const auto row_of = [&](int i) { return first_row + thread_row * patch_rows + i; };
+  const auto column_of = [&](int j) { return first_column + j * thread_columns + thread_column; };
 #pragma unroll
   for (int i = 0; i < patch_rows; ++i) {
-    const std::int64_t row = first_row + thread_row * patch_rows + i;
-    if (row >= product.rows) break;
 #pragma unroll
     for (int j = 0; j < patch_columns; ++j) {
-      const std::int64_t column = first_column + j * thread_columns + thread_column;
-      if (column < product.columns) {
-        product.c[(part * product.rows + row) * product.columns + column] =
-            epilogue(row, column, sums[i][j]);
-      }
+      sums[i][j] = epilogue(min(row_of(i), product.rows - 1),
+                            min(column_of(j), product.columns - 1), sums[i][j]);
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < patch_rows; ++i) {
+    if (row_of(i) >= product.rows) break;
+    float* const line = product.c + (part * product.rows + row_of(i)) * product.columns;
+#pragma unroll
+    for (int j = 0; j < patch_columns; ++j) {
+      if (column_of(j) < product.columns) line[column_of(j)] = sums[i][j];
     }
   }
 }

@@ -4,6 +4,7 @@
 // come back in the second one, and but for parts of gradients nothing else does.
 //   train_chain     forward, loss, dz_3 .. dz_1, gradients of the outer layers
 //   train_middle    gradient of the middle layer
+//   conclude_loss   the loss, the step count and Adam's scalars of the step
 //   train_update    each block's gradients added up in order, and Adam
 // No atomics: equal inputs give equal bits.
 //
@@ -13,11 +14,10 @@
 #include <memory>
 
 #include "kernels/cuda/adam.cuh"
-#include "kernels/cuda/adam_begin.h"
+#include "kernels/cuda/block_sum.cuh"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/ordered_sum.h"
 #include "kernels/cuda/part_sum.cuh"
 #include "kernels/cuda/train_wgmma_kernels.h"
 #include "kernels/cuda/variant_parts.h"
@@ -35,6 +35,17 @@ struct GradientParts {
 
   __device__ float sum(std::int64_t i) const { return part_sum(data, count, stride, i); }
 };
+
+/// One block, for the loss is one sum.
+__global__ void conclude_loss(const double* costs, std::int64_t count, double mean,
+                              double* loss_value, std::int64_t* step, Adam adam,
+                              AdamStep* scalars) {
+  if (threadIdx.x == update_threads - 1) *scalars = adam_step_at(adam, ++*step);
+  double sum = 0.0;
+  for (std::int64_t i = threadIdx.x; i < count; i += update_threads) sum += costs[i];
+  sum = block_sum<update_threads>(sum);
+  if (threadIdx.x == 0) *loss_value = mean * sum;
+}
 
 /// The middle layer's parameters lie between those of the outer layers.
 __global__ void train_update(const TrainStepArgs<float> args, std::int64_t count,
@@ -85,8 +96,10 @@ void launch_step(const TrainStepArgs<float>& args, const Plan& plan, cudaStream_
     launch_train_middle(plan.train, args.parameters, plan.stores(), stream);
   }
   const double mean = args.pairs.count > 0 ? 1.0 / static_cast<double>(args.pairs.count) : 0.0;
-  launch_ordered_sum(plan.costs.data(), plan.chain_blocks, mean, args.loss_value, stream);
-  launch_begin_step(args.step, args.adam, plan.scalars.data(), stream);
+  conclude_loss<<<1, update_threads, 0, stream>>>(plan.costs.data(), plan.chain_blocks, mean,
+                                                  args.loss_value, args.step, args.adam,
+                                                  plan.scalars.data());
+  SIAMESE_CHECK_LAUNCH("conclude_loss");
   const std::int64_t count = args.network->parameter_count();
   const std::int64_t middle = plan.train.parameters(1);
   train_update<<<strided_blocks(count, update_threads), update_threads, 0, stream>>>(

@@ -18,18 +18,15 @@ __device__ inline void load_weight_blocks(const FusedLayer& layer, const float* 
   const wgmma::Blocks blocks = weight_blocks(layer, shared);
   const PaddedMatrix matrix(weights, layer.inputs, layer.outputs);
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int down = layer.depth / 8;
-  const auto row_of = [&](int block) { return block % down * 8; };
-  const auto column_of = [&](int block) { return block / down * 8; };
-  in_batches<load_batch>(
-      static_cast<int>(threadIdx.x) / warp_size, block_threads / warp_size,
-      down * layer.columns / 8,
-      [&](int block) {
-        return matrix.pair(row_of(block) + lane / 4, column_of(block) + lane % 4 * 2);
-      },
-      [&](int block, float2 pair) {
-        blocks.own_pair(row_of(block), column_of(block)) = mma::bf16_pair(pair.x, pair.y);
-      });
+  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  for (int column = warp * 8; column < layer.columns; column += block_threads / warp_size * 8) {
+    in_batches<load_batch>(
+        0, 1, layer.depth / 8,
+        [&](int down) { return matrix.pair(down * 8 + lane / 4, column + lane % 4 * 2); },
+        [&](int down, float2 pair) {
+          blocks.own_pair(down * 8, column) = mma::bf16_pair(pair.x, pair.y);
+        });
+  }
   wgmma::fence_stores();
 }
 
