@@ -1,5 +1,7 @@
 #pragma once
 
+#include <type_traits>
+
 #include "model/network.h"
 
 namespace siamese::cuda {
@@ -20,6 +22,22 @@ __device__ T activate(Activation activation, T z) {
       return tanh(z);
   }
   return z;
+}
+
+/// Calls function(activation) with it as a constant: one branch for all elements that the function
+/// works on, where a branch for each would be most of the work.
+template <class Function>
+__device__ void with_activation(Activation activation, Function&& function) {
+  switch (activation) {
+    case Activation::linear:
+      return function(std::integral_constant<Activation, Activation::linear>{});
+    case Activation::relu:
+      return function(std::integral_constant<Activation, Activation::relu>{});
+    case Activation::sigmoid:
+      return function(std::integral_constant<Activation, Activation::sigmoid>{});
+    case Activation::tanh:
+      return function(std::integral_constant<Activation, Activation::tanh>{});
+  }
 }
 
 /// act'(z), told from h = act(z).

@@ -56,4 +56,17 @@ __device__ inline void publish_barriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
+/// Copies `bytes`, a multiple of 16, from global to shared memory and returns, in every thread of
+/// the block, when they are there. Once a kernel.
+__device__ inline void bulk_copy_to_all(void* to, const void* from, int bytes) {
+  __shared__ CopyBarrier arrived;
+  if (threadIdx.x == 0) {
+    arrived.init(1);
+    publish_barriers();
+  }
+  __syncthreads();
+  if (threadIdx.x == 0) arrived.arrive_with_copy(to, from, bytes);
+  arrived.wait(0);
+}
+
 }  // namespace siamese::cuda

@@ -54,21 +54,6 @@ __device__ inline void store_pair(float* row, int column, int columns, bool alig
   }
 }
 
-/// W bf16 [depth, pitch] of a layer, by all threads of the block.
-__device__ inline void load_weight_lines(const FusedLayer& layer, const float* weights,
-                                         unsigned char* shared) {
-  auto* const pairs = reinterpret_cast<std::uint32_t*>(shared + layer.weights);
-  const PaddedMatrix matrix(weights, layer.inputs, layer.outputs);
-  const int thread = static_cast<int>(threadIdx.x);
-  for (int column = thread % warp_size * 2; column < layer.columns; column += 2 * warp_size) {
-    in_batches<load_batch>(
-        thread / warp_size, warps, layer.depth, [&](int k) { return matrix.pair(k, column); },
-        [&](int k, float2 pair) {
-          pairs[(k * layer.pitch + column) / 2] = mma::bf16_pair(pair.x, pair.y);
-        });
-  }
-}
-
 /// b of a layer, from behind its W, by `block_threads` threads.
 __device__ inline void load_bias(const FusedLayer& layer, const float* weights,
                                  unsigned char* shared, int block_threads = threads) {

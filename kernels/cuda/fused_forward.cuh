@@ -2,19 +2,21 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 
 #include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/fused.cuh"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/variant_parts.h"
+#include "kernels/cuda/weight_image.cuh"
 
 // What the fused rungs share: a block keeps all parameters in shared memory, and each unit of its
 // warps takes rows of X through layer after layer. How a unit multiplies is the rung's business, a
 // class Chain with
 //   static constexpr FusedForm form;
 //   Chain(plan, shared)                           by every thread
-//   static load_weights(layer, weights, shared)   by all threads of the block
+//   static load_image(image, bytes, shared)       of the weights, by all threads of the block
 //   unit(), first_row()                           of the warp; the first of its 16 rows in the unit
 //   load(x, points, layer, row)                   the unit's rows of X from `row` on
 //   multiply(layer, use)                          use(column, sums), sums [16, 8 blocks] of the
@@ -33,35 +35,33 @@ __device__ void finish(const FusedLayer& layer, const float* bias, std::int64_t 
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
   const bool aligned =
       layer.outputs % 2 == 0 && reinterpret_cast<std::uintptr_t>(output) % sizeof(float2) == 0;
+  with_activation(layer.activation, [&](auto activation) {
 #pragma unroll
-  for (int t = 0; t < blocks; ++t) {
-    const int column = first_column + t * 8 + lane % 4 * 2;
+    for (int t = 0; t < blocks; ++t) {
+      const int column = first_column + t * 8 + lane % 4 * 2;
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const std::int64_t row = first_row + lane / 4 + i * 8;
-      float h[2];
+      for (int i = 0; i < 2; ++i) {
+        const std::int64_t row = first_row + lane / 4 + i * 8;
+        float h[2];
 #pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        h[e] = activate(layer.activation, sums[t][i * 2 + e] + bias[column + e]);
+        for (int e = 0; e < 2; ++e) {
+          h[e] = activate(activation.value, sums[t][i * 2 + e] + bias[column + e]);
+        }
+        if (row < points) {
+          store_pair(output + row * layer.outputs, column, layer.outputs, aligned, h);
+        }
+        chain.keep(first_column + t * 8, i, mma::bf16_pair(h[0], h[1]));
       }
-      if (row < points) {
-        store_pair(output + row * layer.outputs, column, layer.outputs, aligned, h);
-      }
-      chain.keep(first_column + t * 8, i, mma::bf16_pair(h[0], h[1]));
     }
-  }
+  });
 }
 
 /// The forward pass of the points that are the block's.
 template <class Chain>
 __device__ void forward(const FusedPlan& plan, std::int64_t points, const float* x,
-                        const float* parameters, float* hidden, float* embeddings,
+                        const unsigned char* image, float* hidden, float* embeddings,
                         unsigned char* shared) {
-  for (int l = 0; l < plan.layers; ++l) {
-    const FusedLayer& layer = plan.layer[l];
-    Chain::load_weights(layer, parameters + layer.parameters, shared);
-    load_bias(layer, parameters + layer.parameters, shared);
-  }
+  Chain::load_image(image, plan.activations, shared);
   __syncthreads();
 
   Chain chain(plan, shared);
@@ -83,17 +83,21 @@ __device__ void forward(const FusedPlan& plan, std::int64_t points, const float*
   }
 }
 
-/// Of a kernel with the parameters plan, points, x, parameters, hidden, embeddings.
+/// Of a kernel with the parameters plan, points, x, image, hidden, embeddings.
 template <class Kernel>
-Launch prepare(const PairForwardArgs<float>& args, const FusedForm& form, const FusedPlan& plan,
-               Kernel kernel, const char* name) {
+Launch prepare(const PairForwardArgs<float>& args, const FusedForm& form,
+               WeightImage::Form image_form, const FusedPlan& plan, Kernel kernel,
+               const char* name) {
   allow_shared(kernel, plan.shared_bytes, name);
+  const WeightImage weights = weight_image(image_form, plan.layer, plan.layers);
+  const auto image = std::make_shared<const Buffer<unsigned char>>(Device::cuda, weights.bytes);
   return [=](Stream stream) {
     const std::int64_t tiles = ceil_div(args.points, form.units * form.rows);
     if (tiles == 0) return;
     const auto blocks = static_cast<unsigned>(std::min(tiles, device_limits().multiprocessors));
+    launch_weight_image(weights, args.parameters, image->data(), cuda_stream(stream));
     kernel<<<blocks, threads, static_cast<std::size_t>(plan.shared_bytes), cuda_stream(stream)>>>(
-        plan, args.points, args.x, args.parameters, args.hidden, args.embeddings);
+        plan, args.points, args.x, image->data(), args.hidden, args.embeddings);
     SIAMESE_CHECK_LAUNCH("fused forward");
   };
 }

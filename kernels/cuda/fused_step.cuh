@@ -9,6 +9,7 @@
 #include "kernels/cuda/fused.cuh"
 #include "kernels/cuda/fused_step_plan.h"
 #include "kernels/cuda/product.cuh"
+#include "kernels/cuda/weight_image.cuh"
 
 // What the fused training rungs are made of: all warps of a block take a tile of 64 rows through
 // the three layers and back. Everything lies in shared memory, products' operands in bf16, but for
@@ -135,12 +136,13 @@ __device__ inline void store_pair(float* to, float first, float second) {
 /// The row of a tile that this lane fills, four lanes a row.
 __device__ inline int own_row() { return warp() * 8 + lane() / 4; }
 
-/// to [step_rows, columns]: of this lane's own row the pairs of neighbours pair(column).
-template <class Pair>
+/// to [step_rows, columns]: of this lane's own row the pairs of neighbours pair(column), up to
+/// `batch` of them under way together, in registers.
+template <int batch, class Pair>
 __device__ void fill(const Operand16& to, int columns, Pair pair) {
   static_assert(step_rows == warps * 8);
   const auto column_of = [](int i) { return i * 8 + lane() % 4 * 2; };
-  in_batches<load_batch>(
+  in_batches<batch>(
       0, 1, columns / 8, [&](int i) { return pair(column_of(i)); },
       [&](int i, float2 value) { store_pair(to.at(own_row(), column_of(i)), value.x, value.y); });
 }
@@ -232,20 +234,18 @@ class Step {
     }
   }
 
-  /// W and b behind x, h_1 or h_2, l = 0, 1 or 2.
-  __device__ void load_layer(int l, const float* parameters) const {
-    const float* const from = parameters + layer(l).parameters;
-    load_weight_lines(layer(l), from, shared_);
-    load_bias(layer(l), from, shared_);
+  /// W and b of all layers, from their image in global memory.
+  __device__ void load_weights(const unsigned char* image) const {
+    copy_image(image, plan_.rows[0], shared_);
   }
 
   /// x, h_1 or h_2 from memory, a column of ones behind it. row_of(row) is where a row of the tile
   /// begins, or null where it does not exist.
-  template <class RowOf>
+  template <int batch, class RowOf>
   __device__ void load_rows(int l, RowOf row_of) const {
     const int width = layer(l).inputs;
     const float* const from = row_of(own_row());
-    fill(rows(l), layer(l).depth, [&](int column) {
+    fill<batch>(rows(l), layer(l).depth, [&](int column) {
       const auto element = [&](int c) {
         if (c >= width) return c == width ? 1.0F : 0.0F;
         return from == nullptr ? 0.0F : from[c];
@@ -277,16 +277,18 @@ class Step {
   /// dz_l from dz_{l+1}, in the place of h_l, l = 2 or 1. Zeros of W keep the padding zero.
   __device__ void backward_rows(int l) const {
     const FusedLayer& above = layer(l);
-    const Activation activation = layer(l - 1).activation;
+    const Activation below = layer(l - 1).activation;
     const Operand16 h = rows(l);
     for_each_piece<stripe_tiles>(step_rows, above.depth, [&](auto& piece) {
       piece.template add_product<Lies::along_k, Lies::along_k>(rows(l + 1), piece.row,
                                                                weights(above), above.columns);
-      piece.for_each_pair([&](int row, int column, float first, float second) {
-        __nv_bfloat16* const at = h.at(row, column);
-        const float2 was = load_pair(at);
-        store_pair(at, first * activation_derivative(activation, was.x),
-                   second * activation_derivative(activation, was.y));
+      with_activation(below, [&](auto activation) {
+        piece.for_each_pair([&](int row, int column, float first, float second) {
+          __nv_bfloat16* const at = h.at(row, column);
+          const float2 was = load_pair(at);
+          store_pair(at, first * activation_derivative(activation.value, was.x),
+                     second * activation_derivative(activation.value, was.y));
+        });
       });
     });
   }
@@ -357,10 +359,12 @@ class Step {
     for_each_piece<stripe_tiles>(step_rows, of.columns, [&](auto& piece) {
       piece.template add_product<Lies::along_k, Lies::along_rows>(rows(l - 1), piece.row,
                                                                   weights(of), of.depth);
-      piece.for_each_pair([&](int row, int column, float first, float second) {
-        finish(row, column,
-               {activate(of.activation, first + bias[column]),
-                activate(of.activation, second + bias[column + 1])});
+      with_activation(of.activation, [&](auto activation) {
+        piece.for_each_pair([&](int row, int column, float first, float second) {
+          finish(row, column,
+                 {activate(activation.value, first + bias[column]),
+                  activate(activation.value, second + bias[column + 1])});
+        });
       });
     });
   }

@@ -26,7 +26,11 @@
 namespace siamese::cuda {
 
 struct PlainSum {
-  __device__ float operator()(std::int64_t, std::int64_t, float sum) const { return sum; }
+  __device__ float read(std::int64_t, std::int64_t) const { return 0.0F; }
+  template <class Function>
+  __device__ void with_combine(Function&& function) const {
+    function([](float sum, float) { return sum; });
+  }
 };
 
 struct TimesDerivative {
@@ -34,8 +38,15 @@ struct TimesDerivative {
   const float* activations;  // h_{l-1} [n, columns]
   std::int64_t columns;
 
-  __device__ float operator()(std::int64_t row, std::int64_t column, float sum) const {
-    return sum * activation_derivative(activation, __ldg(activations + row * columns + column));
+  __device__ float read(std::int64_t row, std::int64_t column) const {
+    return __ldg(activations + row * columns + column);
+  }
+  template <class Function>
+  __device__ void with_combine(Function&& function) const {
+    with_activation(activation, [&](auto constant) {
+      constexpr Activation act = decltype(constant)::value;
+      function([](float sum, float h) { return sum * activation_derivative(act, h); });
+    });
   }
 };
 

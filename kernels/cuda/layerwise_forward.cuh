@@ -25,8 +25,13 @@ struct BiasActivation {
   const float* bias;  // b [columns]
   Activation activation;
 
-  __device__ float operator()(std::int64_t, std::int64_t column, float z) const {
-    return activate(activation, z + __ldg(bias + column));
+  __device__ float read(std::int64_t, std::int64_t column) const { return __ldg(bias + column); }
+  template <class Function>
+  __device__ void with_combine(Function&& function) const {
+    with_activation(activation, [&](auto constant) {
+      constexpr Activation act = decltype(constant)::value;
+      function([](float z, float b) { return activate(act, z + b); });
+    });
   }
 };
 

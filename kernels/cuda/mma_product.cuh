@@ -241,7 +241,7 @@ __device__ void read_matrices(const Slice<precision, lies, extent>& slice, int r
 
 constexpr int warps_of(int tile_rows) { return tile_rows == 128 ? 4 : 2; }
 
-/// C's element is epilogue(row, column, sum over one part of the depth). A block may take all the
+/// The epilogue (product.cuh) is given sums over one part of the depth. A block may take all the
 /// registers that it can have: left to choose, the compiler spills for the sake of one block more.
 template <Precision precision, int tile_rows, int tile_columns, Lies a_lies, Lies b_lies,
           class Epilogue>
@@ -319,19 +319,27 @@ __global__ void __launch_bounds__(warps_of(tile_rows) * warp_size, 1)
   }
 
   // A lane has 2 neighbours of rows lane / 4 and lane / 4 + 8 of each 16 x 8: 4 lanes, a sector.
-  // All of what the epilogue reads is asked for before anything is stored, without branches: what
-  // lies beyond reads the last row or column, and is not stored.
+  // What the epilogue reads for a row's first neighbours, or second ones, is all asked for before
+  // any of it is used, without branches: what lies beyond reads the last row or column, and is not
+  // stored.
   const auto row_of = [&](int i) { return first_row + warp_row + i * 8 + lane / 4; };
   const auto column_of = [&](int j) { return first_column + j * 8 + lane % 4 * 2; };
 #pragma unroll
-  for (int i = 0; i < 2 * row_tiles; ++i) {
+  for (int half = 0; half < 4 * row_tiles; ++half) {
+    const int i = half / 2;
     const std::int64_t row = min(row_of(i), product.rows - 1);
+    float read[columns_of_tiles];
 #pragma unroll
-    for (int j = 0; j < 2 * columns_of_tiles; ++j) {
-      const std::int64_t column = min(column_of(j / 2) + j % 2, product.columns - 1);
-      float& sum = sums[i / 2][j / 2][i % 2 * 2 + j % 2];
-      sum = epilogue(row, column, sum);
+    for (int j = 0; j < columns_of_tiles; ++j) {
+      read[j] = epilogue.read(row, min(column_of(j) + half % 2, product.columns - 1));
     }
+    epilogue.with_combine([&](auto combine) {
+#pragma unroll
+      for (int j = 0; j < columns_of_tiles; ++j) {
+        float& sum = sums[i / 2][j][i % 2 * 2 + half % 2];
+        sum = combine(sum, read[j]);
+      }
+    });
   }
 #pragma unroll
   for (int i = 0; i < 2 * row_tiles; ++i) {

@@ -24,14 +24,14 @@ __device__ void load_tile(const Args& args, std::int64_t first, const fused::Ste
   const float* from = args.x;
   for (int l = 0; l < step_layers; ++l) {
     const int width = step.layer(l).inputs;
-    step.load_rows(l, [&](int row) -> const float* {
+    step.load_rows<fused::load_batch>(l, [&](int row) -> const float* {
       return first + row < args.points ? from + (first + row) * width : nullptr;
     });
     from = l == 0 ? args.hidden : from + args.points * width;
   }
   const FusedLayer& last = step.layer(step_layers - 1);
   const std::int64_t point = first + fused::own_row();
-  fused::fill(step.rows(step_layers), last.columns, [&](int column) {
+  fused::fill<2>(step.rows(step_layers), last.columns, [&](int column) {
     const auto element = [&](int c) {
       if (point >= args.points || c >= last.outputs) return 0.0F;
       const std::int64_t i = point * last.outputs + c;
@@ -43,12 +43,13 @@ __device__ void load_tile(const Args& args, std::int64_t first, const fused::Ste
 
 __global__ void __launch_bounds__(fused::threads, 1)
     backward_fused(const __grid_constant__ Args args, const __grid_constant__ FusedStepPlan plan,
+                   const unsigned char* image,
                    float* parts) {  // [blocks, parameters]
   extern __shared__ __align__(16) unsigned char shared[];
   const fused::Step step(plan, shared);
   step.clear();
   __syncthreads();
-  for (int l = 1; l < step_layers; ++l) step.load_layer(l, args.parameters);
+  step.load_weights(image);
 
   fused::MiddleGradient middle;
   for (std::int64_t point = std::int64_t{blockIdx.x} * step_rows; point < args.points;
@@ -64,12 +65,15 @@ __global__ void __launch_bounds__(fused::threads, 1)
 struct Plan {
   unsigned blocks;
   FusedStepPlan step;
+  WeightImage weights;
+  Buffer<unsigned char> image;
   Buffer<float> parts;
 };
 
 void launch_backward(const Args& args, const Plan& plan, cudaStream_t stream) {
+  launch_weight_image(plan.weights, args.parameters, plan.image.data(), stream);
   backward_fused<<<plan.blocks, fused::threads, static_cast<std::size_t>(plan.step.shared_bytes),
-                   stream>>>(args, plan.step, plan.parts.data());
+                   stream>>>(args, plan.step, plan.image.data(), plan.parts.data());
   SIAMESE_CHECK_LAUNCH("backward_fused");
   launch_sum_parts(plan.parts.data(), plan.blocks, plan.step.parameters, args.gradients, stream);
 }
@@ -80,10 +84,13 @@ std::optional<std::string> why_unsupported(const Args& args) {
 
 Launch prepare(const Args& args) {
   const FusedStepPlan step = plan_fused_step(*args.network);
+  const WeightImage weights = weight_image(WeightImage::Form::lines, step.layer, step_layers);
   allow_shared(backward_fused, step.shared_bytes, "pair_backward/fused");
   const std::int64_t blocks = fused_step_blocks(args.points);
-  const auto plan = std::make_shared<const Plan>(Plan{
-      static_cast<unsigned>(blocks), step, Buffer<float>(Device::cuda, blocks * step.parameters)});
+  const auto plan =
+      std::make_shared<const Plan>(Plan{static_cast<unsigned>(blocks), step, weights,
+                                        Buffer<unsigned char>(Device::cuda, weights.bytes),
+                                        Buffer<float>(Device::cuda, blocks * step.parameters)});
   return traced(args, "fused", Precision::bf16,
                 [args, plan](Stream stream) { launch_backward(args, *plan, cuda_stream(stream)); });
 }

@@ -20,9 +20,8 @@ class WarpChain {
  public:
   static constexpr FusedForm form = fused_mma;
 
-  static __device__ void load_weights(const FusedLayer& layer, const float* weights,
-                                      unsigned char* shared) {
-    fused::load_weight_lines(layer, weights, shared);
+  static __device__ void load_image(const unsigned char* image, int bytes, unsigned char* shared) {
+    fused::copy_image(image, bytes, shared);
   }
 
   __device__ WarpChain(const FusedPlan& plan, unsigned char* shared)
@@ -104,10 +103,10 @@ class WarpChain {
 template <int steps>
 __global__ void __launch_bounds__(fused::threads, 1)
     forward_fused(const __grid_constant__ FusedPlan plan, std::int64_t points,
-                  const float* __restrict__ x, const float* __restrict__ parameters,
+                  const float* __restrict__ x, const unsigned char* __restrict__ image,
                   float* __restrict__ hidden, float* __restrict__ embeddings) {
   extern __shared__ __align__(16) unsigned char shared[];
-  fused::forward<WarpChain<steps>>(plan, points, x, parameters, hidden, embeddings, shared);
+  fused::forward<WarpChain<steps>>(plan, points, x, image, hidden, embeddings, shared);
 }
 
 std::optional<std::string> why_unsupported(const PairForwardArgs<float>& args) {
@@ -117,8 +116,9 @@ std::optional<std::string> why_unsupported(const PairForwardArgs<float>& args) {
 Launch prepare(const PairForwardArgs<float>& args) {
   const FusedPlan plan = plan_fused(*args.network, fused_mma);
   const auto kernel = plan.widest <= 64 ? forward_fused<4> : forward_fused<16>;
-  return traced(args, "fused", Precision::bf16,
-                fused::prepare(args, fused_mma, plan, kernel, "forward_fused"));
+  return traced(
+      args, "fused", Precision::bf16,
+      fused::prepare(args, fused_mma, WeightImage::Form::lines, plan, kernel, "forward_fused"));
 }
 
 const Register<PairForwardArgs<float>> bf16({.name = "fused",

@@ -6,6 +6,7 @@
 // Weights and activations lie in shared memory in the blocks of wgmma.cuh: for the seed's network
 // 99,840 bytes of weights and 2 x 2 x 26,624 of activations.
 
+#include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/weight_blocks.cuh"
 
 namespace siamese::cuda {
@@ -19,9 +20,8 @@ class GroupChain {
  public:
   static constexpr FusedForm form = fused_wgmma;
 
-  static __device__ void load_weights(const FusedLayer& layer, const float* weights,
-                                      unsigned char* shared) {
-    fused::load_weight_blocks(layer, weights, shared);
+  static __device__ void load_image(const unsigned char* image, int bytes, unsigned char* shared) {
+    bulk_copy_to_all(shared, image, bytes);
   }
 
   __device__ GroupChain(const FusedPlan& plan, unsigned char* shared)
@@ -84,11 +84,11 @@ class GroupChain {
 
 __global__ void __launch_bounds__(fused::threads, 1)
     forward_wgmma(const __grid_constant__ FusedPlan plan, std::int64_t points,
-                  const float* __restrict__ x, const float* __restrict__ parameters,
+                  const float* __restrict__ x, const unsigned char* __restrict__ image,
                   float* __restrict__ hidden, float* __restrict__ embeddings) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   extern __shared__ __align__(128) unsigned char shared[];
-  fused::forward<GroupChain>(plan, points, x, parameters, hidden, embeddings, shared);
+  fused::forward<GroupChain>(plan, points, x, image, hidden, embeddings, shared);
 #else
   __trap();  // never launched: the variant refuses other devices
 #endif
@@ -102,7 +102,8 @@ std::optional<std::string> why_unsupported(const PairForwardArgs<float>& args) {
 Launch prepare(const PairForwardArgs<float>& args) {
   const FusedPlan plan = plan_fused(*args.network, fused_wgmma);
   return traced(args, "wgmma", Precision::bf16,
-                fused::prepare(args, fused_wgmma, plan, forward_wgmma, "forward_wgmma"));
+                fused::prepare(args, fused_wgmma, WeightImage::Form::blocks, plan, forward_wgmma,
+                               "forward_wgmma"));
 }
 
 const Register<PairForwardArgs<float>> bf16({.name = "wgmma",

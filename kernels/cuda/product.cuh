@@ -6,6 +6,11 @@
 
 // What the rungs that cut products into tiles share: C [rows, columns] = sum over k of
 // A(row, k) B(column, k), all float32 in memory.
+//
+// What is done with a sum before it is stored is the business of an epilogue, a class with
+//   read(row, column)          what it takes from memory besides the sum
+//   with_combine(function)     calls function(combine) once, where combine(sum, read) is C's
+//                              element: a choice between functions is made once for many elements
 
 namespace siamese::cuda {
 

@@ -147,7 +147,7 @@ __device__ void read_row(const float* from, float (&to)[count]) {
   }
 }
 
-/// C's element is epilogue(row, column, sum over one part of the depth).
+/// The epilogue (product.cuh) is given sums over one part of the depth.
 template <int tile_rows, int tile_columns, Lies a_lies, Lies b_lies, class Epilogue>
 __global__ void __launch_bounds__(threads)
     tiled_product(const Product product, std::int64_t column_tiles, std::int64_t parts,
@@ -208,18 +208,26 @@ __global__ void __launch_bounds__(threads)
     buffer = 1 - buffer;
   }
 
-  // All of what the epilogue reads is asked for before anything is stored, without branches: what
-  // lies beyond reads the last row or column, and is not stored.
+  // All that the epilogue reads is asked for before any of it is used, without branches: what lies
+  // beyond reads the last row or column, and is not stored.
   const auto row_of = [&](int i) { return first_row + thread_row * patch_rows + i; };
   const auto column_of = [&](int j) { return first_column + j * thread_columns + thread_column; };
+  epilogue.with_combine([&](auto combine) {
+    float read[patch_rows][patch_columns];
 #pragma unroll
-  for (int i = 0; i < patch_rows; ++i) {
+    for (int i = 0; i < patch_rows; ++i) {
 #pragma unroll
-    for (int j = 0; j < patch_columns; ++j) {
-      sums[i][j] = epilogue(min(row_of(i), product.rows - 1),
-                            min(column_of(j), product.columns - 1), sums[i][j]);
+      for (int j = 0; j < patch_columns; ++j) {
+        read[i][j] =
+            epilogue.read(min(row_of(i), product.rows - 1), min(column_of(j), product.columns - 1));
+      }
     }
-  }
+#pragma unroll
+    for (int i = 0; i < patch_rows; ++i) {
+#pragma unroll
+      for (int j = 0; j < patch_columns; ++j) sums[i][j] = combine(sums[i][j], read[i][j]);
+    }
+  });
 #pragma unroll
   for (int i = 0; i < patch_rows; ++i) {
     if (row_of(i) >= product.rows) break;

@@ -12,6 +12,7 @@
 
 #include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/block_sum.cuh"
+#include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/pair_loss.cuh"
@@ -176,19 +177,21 @@ class TrainChain {
     wgmma::multiply_all<true>(
         wgmma::Operand<false>(from, 0, 0), fused::weight_blocks(layer, shared_),
         layer.depth / wgmma::depth, layer.columns, [&](int first, const auto& sums) {
+          with_activation(layer.activation, [&](auto activation) {
 #pragma unroll
-          for (int t = 0; t < static_cast<int>(std::size(sums)); ++t) {
-            const int column = first + t * 8 + lane_ % 4 * 2;
-            const auto value = [&](int e, float sum) {
-              if (column + e == layer.outputs) return 1.0F;
-              return activate(layer.activation, sum + bias(layer)[column + e]);
-            };
+            for (int t = 0; t < static_cast<int>(std::size(sums)); ++t) {
+              const int column = first + t * 8 + lane_ % 4 * 2;
+              const auto value = [&](int e, float sum) {
+                if (column + e == layer.outputs) return 1.0F;
+                return activate(activation.value, sum + bias(layer)[column + e]);
+              };
 #pragma unroll
-            for (int i = 0; i < 2; ++i) {
-              to.own_pair(first_row_ + i * 8, first + t * 8) =
-                  mma::bf16_pair(value(0, sums[t][i * 2]), value(1, sums[t][i * 2 + 1]));
+              for (int i = 0; i < 2; ++i) {
+                to.own_pair(first_row_ + i * 8, first + t * 8) =
+                    mma::bf16_pair(value(0, sums[t][i * 2]), value(1, sums[t][i * 2 + 1]));
+              }
             }
-          }
+          });
         });
   }
 
@@ -241,24 +244,26 @@ class TrainChain {
 
   /// h = (dz W^T) * act'(h), and after(row, column) for the lane's own pairs of it.
   template <class After>
-  __device__ void backward(const FusedLayer& layer, Activation activation, const wgmma::Blocks& dz,
+  __device__ void backward(const FusedLayer& layer, Activation below, const wgmma::Blocks& dz,
                            const wgmma::Blocks& h, After after) const {
     wgmma::multiply_all<false>(
         wgmma::Operand<false>(dz, 0, 0), fused::weight_blocks(layer, shared_),
         layer.columns / wgmma::depth, layer.depth, [&](int first, const auto& sums) {
+          with_activation(below, [&](auto activation) {
 #pragma unroll
-          for (int t = 0; t < static_cast<int>(std::size(sums)); ++t) {
+            for (int t = 0; t < static_cast<int>(std::size(sums)); ++t) {
 #pragma unroll
-            for (int i = 0; i < 2; ++i) {
-              const int row = first_row_ + i * 8;
-              std::uint32_t& place = h.own_pair(row, first + t * 8);
-              const float2 output = mma::float_pair(place);
-              place =
-                  mma::bf16_pair(sums[t][i * 2] * activation_derivative(activation, output.x),
-                                 sums[t][i * 2 + 1] * activation_derivative(activation, output.y));
-              after(row, first + t * 8);
+              for (int i = 0; i < 2; ++i) {
+                const int row = first_row_ + i * 8;
+                std::uint32_t& place = h.own_pair(row, first + t * 8);
+                const float2 output = mma::float_pair(place);
+                place = mma::bf16_pair(
+                    sums[t][i * 2] * activation_derivative(activation.value, output.x),
+                    sums[t][i * 2 + 1] * activation_derivative(activation.value, output.y));
+                after(row, first + t * 8);
+              }
             }
-          }
+          });
         });
   }
 
@@ -284,18 +289,14 @@ class TrainChain {
 template <Distance distance>
 __global__ void __launch_bounds__(chain_threads, 1)
     train_chain(const __grid_constant__ TrainPlan plan,
-                const __grid_constant__ TrainStepArgs<float> args, unsigned char* records,
+                const __grid_constant__ TrainStepArgs<float> args, const unsigned char* image,
+                unsigned char* records,
                 float* parts,  // [gridDim.x * chain_groups, outer parameters]
                 double* costs  // [gridDim.x]
     ) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   extern __shared__ __align__(128) unsigned char shared[];
-  for (const FusedLayer& layer : plan.layer) {
-    const float* const weights = args.parameters + layer.parameters;
-    fused::load_weight_blocks(layer, weights, shared);
-    fused::load_bias(layer, weights, shared);
-  }
-  __syncthreads();
+  bulk_copy_to_all(shared, image, plan.image_bytes);
   TrainChain<distance> chain(plan, args, shared, records);
   chain.run();
   const std::int64_t part = static_cast<std::int64_t>(blockIdx.x) * chain_groups + chain.group();
@@ -320,7 +321,7 @@ void launch_train_chain(const TrainPlan& plan, const TrainStepArgs<float>& args,
   with_distance(args.loss.distance, [&](auto d) {
     train_chain<d.value><<<static_cast<unsigned>(stores.chain_blocks), chain_threads,
                            static_cast<std::size_t>(plan.chain_shared_bytes), stream>>>(
-        plan, args, stores.records, stores.outer, stores.costs);
+        plan, args, stores.image, stores.records, stores.outer, stores.costs);
     SIAMESE_CHECK_LAUNCH("train_chain");
   });
 }

@@ -77,17 +77,19 @@ __device__ void multiply_records(const TrainPlan& plan, const float* bias, unsig
     wgmma::Sums<stripe_rows / 8> z = {};
     wgmma::multiply(weights, wgmma::Operand<false>(x, 0, 0), outer_columns / wgmma::depth, z);
     wgmma::Rows<stripe_rows / 16> h;
+    with_activation(layer.activation, [&](auto activation) {
 #pragma unroll
-    for (int t = 0; t < stripe_rows / 8; ++t) {
+      for (int t = 0; t < stripe_rows / 8; ++t) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const auto unit = [&](float sum) {
-          if (own_unit + i * 8 == layer.outputs) return 1.0F;
-          return activate(layer.activation, sum + own_bias[i]);
-        };
-        h[t / 2][t % 2 * 2 + i] = mma::bf16_pair(unit(z[t][i * 2]), unit(z[t][i * 2 + 1]));
+        for (int i = 0; i < 2; ++i) {
+          const auto unit = [&](float sum) {
+            if (own_unit + i * 8 == layer.outputs) return 1.0F;
+            return activate(activation.value, sum + own_bias[i]);
+          };
+          h[t / 2][t % 2 * 2 + i] = mma::bf16_pair(unit(z[t][i * 2]), unit(z[t][i * 2 + 1]));
+        }
       }
-    }
+    });
     wgmma::begin(h, sums);
 #pragma unroll
     for (int s = 0; s < stripe_rows / wgmma::depth; ++s) {

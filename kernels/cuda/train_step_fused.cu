@@ -1,10 +1,11 @@
 // A training step, rung 5: one launch in bf16 on tensor cores. The composed steps below are a dozen
 // launches that hand activations and gradients to each other through memory: for the seed's
 // network 9.1 KB a point, which binds them five times over once the products are on tensor cores.
-// Here a block keeps the parameters in shared memory (bf16; the float32 ones stay in global memory
-// for Adam) and takes tiles of 32 pairs through forward, loss and backward; X is read, and nothing
-// of a point is written. Gradients stay on chip over all of the block's tiles: the middle layer's
-// in 156 registers a thread, the outer layers' in shared memory (fused_step.cuh).
+// Here all blocks first make an image of the parameters in bf16 (weight_image.h; the float32 ones
+// stay in global memory for Adam), of which each keeps a copy in shared memory, and takes tiles of
+// 32 pairs through forward, loss and backward; X is read, and nothing of a point is written.
+// Gradients stay on chip over all of the block's tiles: the middle layer's in 156 registers a
+// thread, the outer layers' in shared memory (fused_step.cuh).
 //
 // At the end each block writes its gradients to a part of its own, and after a barrier of the grid
 // (hence a cooperative launch) all threads add up the parts in order and take Adam's step: the same
@@ -39,7 +40,7 @@ struct Parts {
 
 /// X of the tile that begins with `first_pair`.
 __device__ void load_points(const Args& args, std::int64_t first_pair, const fused::Step& step) {
-  step.load_rows(0, [&](int row) -> const float* {
+  step.load_rows<2>(0, [&](int row) -> const float* {
     const std::int64_t p = first_pair + row % step_pairs;
     if (p >= args.pairs.count) return nullptr;
     const PointPair points = points_of(args.pairs, p);
@@ -116,14 +117,16 @@ __device__ void update_parameters(const Args& args, const Parts& parts, std::int
 
 __global__ void __launch_bounds__(fused::threads, 1)
     train_step_fused(const __grid_constant__ Args args, const __grid_constant__ FusedStepPlan plan,
+                     const __grid_constant__ WeightImage weights, unsigned char* image,
                      const Parts parts) {
   extern __shared__ __align__(16) unsigned char shared[];
   __shared__ AdamStep scalars;
   const fused::Step step(plan, shared);
+  fused::make_image(weights, args.parameters, image);
   step.clear();
   if (threadIdx.x == 0) scalars = adam_step_at(args.adam, *args.step + 1);
-  __syncthreads();
-  for (int l = 0; l < step_layers; ++l) step.load_layer(l, args.parameters);
+  GridTeam{}.sync();  // the image is whole
+  step.load_weights(image);
 
   fused::MiddleGradient middle;
   double cost = 0.0;
@@ -159,6 +162,8 @@ __global__ void __launch_bounds__(fused::threads, 1)
 struct Plan {
   unsigned blocks;
   FusedStepPlan step;
+  WeightImage weights;
+  Buffer<unsigned char> image;
   Buffer<float> gradients;
   Buffer<double> costs;
 };
@@ -166,7 +171,9 @@ struct Plan {
 std::shared_ptr<const Plan> plan_for(const Args& args) {
   const std::int64_t blocks = fused_step_blocks(2 * args.pairs.count);
   const FusedStepPlan step = plan_fused_step(*args.network);
-  return std::make_shared<const Plan>(Plan{static_cast<unsigned>(blocks), step,
+  const WeightImage weights = weight_image(WeightImage::Form::lines, step.layer, step_layers);
+  return std::make_shared<const Plan>(Plan{static_cast<unsigned>(blocks), step, weights,
+                                           Buffer<unsigned char>(Device::cuda, weights.bytes),
                                            Buffer<float>(Device::cuda, blocks * step.parameters),
                                            Buffer<double>(Device::cuda, blocks)});
 }
@@ -182,7 +189,8 @@ void launch_step(const Args& args, const Plan& plan, cudaStream_t stream) {
   config.stream = stream;
   config.attrs = &cooperative;
   config.numAttrs = 1;
-  SIAMESE_CHECK_CUDA(cudaLaunchKernelEx(&config, train_step_fused, args, plan.step,
+  SIAMESE_CHECK_CUDA(cudaLaunchKernelEx(&config, train_step_fused, args, plan.step, plan.weights,
+                                        plan.image.data(),
                                         Parts{plan.gradients.data(), plan.costs.data()}));
 }
 

@@ -2,6 +2,7 @@
 // composed steps of the rungs below move every layer's activations and gradients through memory,
 // for the seed's network 9.1 KB a row; here 448 bytes a row leave the first kernel (dz_2, x) and
 // come back in the second one, and but for parts of gradients nothing else does.
+//   weight image    parameters in bf16, as the first kernel keeps them in shared memory
 //   train_chain     forward, loss, dz_3 .. dz_1, gradients of the outer layers
 //   train_middle    gradient of the middle layer
 //   conclude_loss   the loss, the step count and Adam's scalars of the step
@@ -21,6 +22,7 @@
 #include "kernels/cuda/part_sum.cuh"
 #include "kernels/cuda/train_wgmma_kernels.h"
 #include "kernels/cuda/variant_parts.h"
+#include "kernels/cuda/weight_image.h"
 
 namespace siamese::cuda {
 namespace {
@@ -63,8 +65,10 @@ __global__ void train_update(const TrainStepArgs<float> args, std::int64_t count
 
 struct Plan {
   TrainPlan train;
+  WeightImage weights;
   std::int64_t chain_blocks;
   std::int64_t middle_blocks;
+  Buffer<unsigned char> image;
   Buffer<unsigned char> records;
   Buffer<float> outer;
   Buffer<float> middle;
@@ -73,11 +77,13 @@ struct Plan {
 
   explicit Plan(const TrainStepArgs<float>& args)
       : train(plan_train(args)),
+        weights(weight_image(WeightImage::Form::blocks, train.layer, 3)),
         chain_blocks(
             std::min(ceil_div(train.stripes, chain_groups), device_limits().multiprocessors)),
         middle_blocks(std::min(
             train.stripes,
             std::max<std::int64_t>(device_limits().multiprocessors / train.middle_tiles(), 1))),
+        image(Device::cuda, train.image_bytes),
         records(Device::cuda, train.stripes * train.record_bytes()),
         outer(Device::cuda,
               chain_blocks * chain_groups * (train.parameters(0) + train.parameters(2))),
@@ -86,12 +92,14 @@ struct Plan {
         scalars(Device::cuda, 1) {}
 
   TrainStores stores() const {
-    return {records.data(), chain_blocks, outer.data(), costs.data(), middle_blocks, middle.data()};
+    return {image.data(), records.data(), chain_blocks, outer.data(),
+            costs.data(), middle_blocks,  middle.data()};
   }
 };
 
 void launch_step(const TrainStepArgs<float>& args, const Plan& plan, cudaStream_t stream) {
   if (plan.train.stripes > 0) {
+    launch_weight_image(plan.weights, args.parameters, plan.image.data(), stream);
     launch_train_chain(plan.train, args, plan.stores(), stream);
     launch_train_middle(plan.train, args.parameters, plan.stores(), stream);
   }

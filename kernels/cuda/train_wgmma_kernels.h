@@ -11,7 +11,8 @@ namespace siamese::cuda {
 
 /// Where the kernels of a step put what they make, and on how many blocks.
 struct TrainStores {
-  unsigned char* records;  ///< [stripes, record_bytes]
+  const unsigned char* image;  ///< of the parameters as the first kernel keeps them
+  unsigned char* records;      ///< [stripes, record_bytes]
   std::int64_t chain_blocks;
   float* outer;   ///< [chain_blocks * chain_groups, outer parameters], W_1, b_1, W_3, b_3
   double* costs;  ///< [chain_blocks], their sum that of all pairs
@@ -24,7 +25,7 @@ struct TrainStores {
 void allow_train_chain(const TrainPlan& plan, Distance distance);
 void allow_train_middle(const TrainPlan& plan);
 
-/// x, parameters -> records, outer, costs.
+/// x, image -> records, outer, costs.
 void launch_train_chain(const TrainPlan& plan, const TrainStepArgs<float>& args,
                         const TrainStores& stores, cudaStream_t stream);
 

@@ -65,6 +65,7 @@ TrainPlan plan_train(const TrainStepArgs<float>& args) {
   plan.layer[0] = sized(layers[0], outer_columns, first, chain);
   plan.layer[1] = sized(layers[1], first, second, chain);
   plan.layer[2] = sized(layers[2], second, outer_columns, chain);
+  plan.image_bytes = chain.bytes();
   plan.chain_group = chain.bytes();
   plan.chain_group_bytes = stripe_rows * (first + second + 2 * outer_columns) * 2;
   plan.chain_shared_bytes = chain.bytes() + chain_groups * plan.chain_group_bytes;

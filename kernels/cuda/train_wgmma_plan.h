@@ -28,6 +28,7 @@ inline constexpr int middle_tile = 64;   ///< units of the first layer that a wa
 /// and then x with its column of ones, bf16 in the blocks of wgmma.cuh.
 struct TrainPlan {
   FusedLayer layer[3];  ///< as the first kernel keeps them
+  int image_bytes;      ///< of those, at the beginning of shared memory
   int chain_group;      ///< what a warpgroup has of shared memory, bytes from the beginning
   int chain_group_bytes;
   int chain_shared_bytes;
