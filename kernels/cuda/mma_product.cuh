@@ -93,8 +93,7 @@ class Stage {
     each_place([&](int i, auto* at) {
       const bool there = whole(i, depth);
       if constexpr (precision == Precision::bf16) {
-        held_[i] = {};
-        if (there) held_[i] = load_pack(from(i));
+        held_[i] = load_pack_if(there, from(i));
       } else if (there || !edges) {
         __pipeline_memcpy_async(at, from(i), sizeof(Pack<float>), there ? 0 : sizeof(Pack<float>));
       }

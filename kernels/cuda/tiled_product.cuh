@@ -47,8 +47,7 @@ class Stage {
       }
     };
     each_place([&](Pack<float>& held, std::int64_t row, std::int64_t at) {
-      held = {};
-      if (whole(operand, row, at, k_end)) held = load_pack(element(operand, row, at));
+      held = load_pack_if(whole(operand, row, at, k_end), element(operand, row, at));
     });
     if (edges) {
       each_place([&](Pack<float>& held, std::int64_t row, std::int64_t at) {
