@@ -223,7 +223,8 @@ def roofline_picture(results, device):
              xlabel="useful operations per least byte (FLOP/B)",
              ylabel="useful operations per second (GFLOP/s)")
     axis.xaxis.set_major_formatter(FuncFormatter(_count_text))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}" if value < 1
+                                                 else f"{value:,.0f}"))
     gap = [Line2D([], [], linestyle="", label=" ")]
     handles = [Line2D([], [], color="#222222", linestyle=line, label=f"{label}: {gbs:,.0f} GB/s")
                for line, (label, gbs) in zip(LINES, roofs.bandwidths)]

@@ -98,10 +98,14 @@ class Results:
 
     @property
     def origin(self):
-        """Where the results come from, in one line."""
+        """Where the results come from, in one line: the devices that rows ran on, the problem."""
         threads = self.context.get("threads", "?")
-        return (f"{self.context.get('processor', 'unknown machine').split(', ')[0]}, {threads} "
-                f"thread{'' if threads == '1' else 's'}, {self.context.get('isa', '?')}; network "
+        names = {
+            "cuda": self.context.get("cuda_device", "unknown device").split(", driver")[0],
+            "cpu": f"{self.context.get('processor', 'unknown machine').split(', ')[0]}, {threads} "
+                   f"thread{'' if threads == '1' else 's'}, {self.context.get('isa', '?')}"}
+        devices = {row.device for row in self.rows} or {"cpu"}
+        return (f"{'; '.join(name for key, name in names.items() if key in devices)}; network "
                 f"{self.context.get('network', '?')}, loss {self.context.get('loss', '?')}; "
                 f"commit {self.context.get('commit', '?')}")
 
