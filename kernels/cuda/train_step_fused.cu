@@ -9,12 +9,14 @@
 //
 // At the end each block writes its gradients to a part of its own, and after a barrier of the grid
 // (hence a cooperative launch) all threads add up the parts in order and take Adam's step: the same
-// bits each time. The parts are 178 KB a block for the seed's network.
+// bits each time. The parts are 178 KB a block for the seed's network. Blocks without a tile leave
+// none, but take part in making the image and in Adam's step.
 //
 // Indexed pairs bring two rows of their own too, so a point is computed once for each of its pairs.
 // The seed's network takes 223,680 bytes of shared memory, which a block has on sm_90, not on
 // sm_80.
 
+#include <algorithm>
 #include <memory>
 
 #include "kernels/cuda/adam.cuh"
@@ -32,10 +34,11 @@ namespace {
 
 using Args = TrainStepArgs<float>;
 
-/// What blocks leave for the end of the step.
+/// What the blocks with tiles leave for the end of the step.
 struct Parts {
-  float* gradients;  // [blocks, parameters]
-  double* costs;     // [blocks]
+  unsigned count;
+  float* gradients;  // [count, parameters]
+  double* costs;     // [count]
 };
 
 /// X of the tile that begins with `first_pair`.
@@ -110,7 +113,7 @@ __device__ double pair_gradients(const Args& args, std::int64_t first_pair,
 __device__ void update_parameters(const Args& args, const Parts& parts, std::int64_t count,
                                   const AdamConstants<float>& adam) {
   for (std::int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    const float gradient = part_sum(parts.gradients, gridDim.x, count, i);
+    const float gradient = part_sum(parts.gradients, parts.count, count, i);
     adam.update(gradient, args.parameters[i], args.m[i], args.v[i]);
   }
 }
@@ -146,21 +149,27 @@ __global__ void __launch_bounds__(fused::threads, 1)
     __syncthreads();
   }
 
-  step.store_gradients(middle, parts.gradients + blockIdx.x * plan.parameters);
-  cost = block_sum<fused::threads>(cost);
-  if (threadIdx.x == 0) parts.costs[blockIdx.x] = cost;
+  if (blockIdx.x < parts.count) {
+    step.store_gradients(middle, parts.gradients + blockIdx.x * plan.parameters);
+    cost = block_sum<fused::threads>(cost);
+    if (threadIdx.x == 0) parts.costs[blockIdx.x] = cost;
+  }
   GridTeam{}.sync();
   update_parameters(args, parts, plan.parameters, {args.adam, scalars});
   if (grid_thread() == 0) {
     double sum = 0.0;
-    for (unsigned b = 0; b < gridDim.x; ++b) sum += parts.costs[b];
+    for (unsigned b = 0; b < parts.count; ++b) sum += parts.costs[b];
     *args.loss_value = args.pairs.count > 0 ? sum / static_cast<double>(args.pairs.count) : 0.0;
     ++*args.step;
   }
 }
 
+/// Blocks that take part in making the image and in Adam's step, where there are fewer tiles.
+constexpr std::int64_t least_blocks = 16;
+
 struct Plan {
   unsigned blocks;
+  unsigned parts;
   FusedStepPlan step;
   WeightImage weights;
   Buffer<unsigned char> image;
@@ -169,13 +178,15 @@ struct Plan {
 };
 
 std::shared_ptr<const Plan> plan_for(const Args& args) {
-  const std::int64_t blocks = fused_step_blocks(2 * args.pairs.count);
+  const std::int64_t parts = fused_step_blocks(2 * args.pairs.count);
+  const std::int64_t blocks =
+      std::max(parts, std::min(least_blocks, device_limits().multiprocessors));
   const FusedStepPlan step = plan_fused_step(*args.network);
   const WeightImage weights = weight_image(WeightImage::Form::lines, step.layer, step_layers);
-  return std::make_shared<const Plan>(Plan{static_cast<unsigned>(blocks), step, weights,
-                                           Buffer<unsigned char>(Device::cuda, weights.bytes),
-                                           Buffer<float>(Device::cuda, blocks * step.parameters),
-                                           Buffer<double>(Device::cuda, blocks)});
+  return std::make_shared<const Plan>(Plan{
+      static_cast<unsigned>(blocks), static_cast<unsigned>(parts), step, weights,
+      Buffer<unsigned char>(Device::cuda, weights.bytes),
+      Buffer<float>(Device::cuda, parts * step.parameters), Buffer<double>(Device::cuda, parts)});
 }
 
 void launch_step(const Args& args, const Plan& plan, cudaStream_t stream) {
@@ -189,9 +200,9 @@ void launch_step(const Args& args, const Plan& plan, cudaStream_t stream) {
   config.stream = stream;
   config.attrs = &cooperative;
   config.numAttrs = 1;
-  SIAMESE_CHECK_CUDA(cudaLaunchKernelEx(&config, train_step_fused, args, plan.step, plan.weights,
-                                        plan.image.data(),
-                                        Parts{plan.gradients.data(), plan.costs.data()}));
+  SIAMESE_CHECK_CUDA(cudaLaunchKernelEx(
+      &config, train_step_fused, args, plan.step, plan.weights, plan.image.data(),
+      Parts{plan.parts, plan.gradients.data(), plan.costs.data()}));
 }
 
 std::optional<std::string> why_unsupported(const Args& args) {
