@@ -73,15 +73,36 @@ def _legend(figure, handles):
                   bbox_to_anchor=(0.995, 0.5))
 
 
-def time_picture(results, op):
-    """Time over pairs, a panel per form, log axes, the floor drawn below."""
-    rows = [row for row in results.timed if row.op == op and row.form]
+@dataclass
+class Growth:
+    """What a picture over growing work shows of a row that takes some seconds for so many items."""
+
+    title: str
+    label: str
+    value: callable  # of (items, seconds)
+    text: callable
+    floor: str  # what the floor's line is called
+
+
+TIME = Growth("time", "time of a launch", lambda items, seconds: seconds, _seconds_text,
+              "floor (float32)")
+RATE = Growth("throughput", "{} per second", lambda items, seconds: items / seconds,
+              _count_text, "at the floor (float32)")
+
+
+def growth_picture(results, op, growth):
+    """Time or throughput over pairs, a panel per form, log axes, the floor drawn."""
+    by_points = op in ("pair_forward", "pair_backward")
+    count = (lambda row: row.points) if by_points else (lambda row: row.pairs)
+    rows = [row for row in results.timed if row.op == op and row.form and count(row)]
     forms = list(dict.fromkeys(row.form for row in rows))
     if not rows:
         return None
     series = _series_of(rows)
-    by_points = op in ("pair_forward", "pair_backward")
-    count = (lambda row: row.points) if by_points else (lambda row: row.pairs)
+    items = "points" if by_points else "pairs"
+
+    def value(row, seconds):
+        return growth.value(count(row), seconds)
 
     height = max(4.6, 1.6 + 0.22 * (len(series) + 2))
     width = 1.2 + 3.6 * len(forms) + 2.3
@@ -93,30 +114,30 @@ def time_picture(results, op):
             line = sorted((row for row in here if row.series == name), key=count)
             if not line:
                 continue
-            middle = [row.seconds for row in line]
-            below = [row.seconds - min(row.times) for row in line]
-            above = [max(row.times) - row.seconds for row in line]
-            axis.errorbar([count(row) for row in line], middle, yerr=[below, above], capsize=2,
-                          linewidth=1.5, markersize=5, elinewidth=0.8, **_style(index))
-        floors = sorted({(count(row), row.least_seconds) for row in here
+            middle = [value(row, row.seconds) for row in line]
+            ends = [sorted(value(row, end(row.times)) for end in (min, max)) for row in line]
+            axis.errorbar([count(row) for row in line], middle,
+                          yerr=[[y - low for y, (low, _) in zip(middle, ends)],
+                                [high - y for y, (_, high) in zip(middle, ends)]],
+                          capsize=2, linewidth=1.5, markersize=5, elinewidth=0.8, **_style(index))
+        floors = sorted({(count(row), value(row, row.least_seconds)) for row in here
                          if row.precision == "float32" and row.least_seconds})
         least = {}
-        for x, seconds in floors:  # the same but for rounding in every variant's row
-            least.setdefault(x, seconds)
+        for x, y in floors:  # the same but for rounding in every variant's row
+            least.setdefault(x, y)
         axis.plot(least.keys(), least.values(), color=FLOOR, linestyle=(0, (4, 2)), linewidth=1.5,
                   marker="_")
-        axis.set(xscale="log", yscale="log", title=FORM_TITLES[form],
-                 xlabel="points" if by_points else "pairs")
+        axis.set(xscale="log", yscale="log", title=FORM_TITLES[form], xlabel=items)
         axis.xaxis.set_major_locator(LogLocator(10, numticks=6))
         axis.xaxis.set_major_formatter(FuncFormatter(_count_text))
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.margins(x=0.12)
-    axes[0][0].set_ylabel("time of a launch")
-    axes[0][0].yaxis.set_major_formatter(FuncFormatter(_seconds_text))
+    axes[0][0].set_ylabel(growth.label.format(items))
+    axes[0][0].yaxis.set_major_formatter(FuncFormatter(growth.text))
     handles = [Line2D([], [], label=name, linewidth=1.5, markersize=5, **_style(index))
                for index, name in enumerate(series)]
-    handles.append(Line2D([], [], color=FLOOR, linestyle=(0, (4, 2)), label="floor (float32)"))
-    top = _finish(figure, f"{op}: time", results)
+    handles.append(Line2D([], [], color=FLOOR, linestyle=(0, (4, 2)), label=growth.floor))
+    top = _finish(figure, f"{op}: {growth.title}", results)
     figure.tight_layout(rect=(0, 0, 1 - 2.0 / figure.get_size_inches()[0], top))
     _legend(figure, handles)
     return figure
@@ -283,8 +304,9 @@ def all_pictures(results, peer_cases):
     """[(name without ending, figure)]; `peer_cases`: {device: [Case]}."""
     with plt.rc_context(STYLE):
         for op in results.ops:
-            for kind, draw in (("time", time_picture), ("peak", peak_picture)):
-                figure = draw(results, op)
+            for kind, figure in (("time", growth_picture(results, op, TIME)),
+                                 ("rate", growth_picture(results, op, RATE)),
+                                 ("peak", peak_picture(results, op))):
                 if figure is not None:
                     yield f"{kind}_{op}", figure
                     plt.close(figure)

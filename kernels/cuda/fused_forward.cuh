@@ -11,8 +11,9 @@
 #include "kernels/cuda/variant_parts.h"
 #include "kernels/cuda/weight_image.cuh"
 
-// What the fused rungs share: a block keeps all parameters in shared memory, and each unit of its
-// warps takes rows of X through layer after layer. How a unit multiplies is the rung's business, a
+// What the fused rungs share: a block keeps all parameters in shared memory, copied from an image
+// that a small launch makes first (weight_image.h), and each unit of its warps takes rows of X
+// through layer after layer. How a unit multiplies is the rung's business, a
 // class Chain with
 //   static constexpr FusedForm form;
 //   Chain(plan, shared)                           by every thread

@@ -109,8 +109,8 @@ class Report(unittest.TestCase):
         out = Path(self.folder.name, "out")
         done = self.report(self.file, "--out", out)
         self.assertEqual(done.returncode, 0, done.stderr)
-        pictures = {f"{name}.{ending}" for name in
-                    ("time_train_step", "peak_train_step", "roofline") for ending in ("png", "svg")}
+        names = ("time_train_step", "rate_train_step", "peak_train_step", "roofline")
+        pictures = {f"{name}.{ending}" for name in names for ending in ("png", "svg")}
         self.assertEqual({path.name for path in out.iterdir()},
                          pictures | {"report.html", "report.md", "results.csv"})
         for path in out.glob("*.png"):
