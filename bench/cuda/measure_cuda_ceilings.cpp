@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <random>
 #include <vector>
 
@@ -63,7 +63,7 @@ double product_peak(Stopwatch& stopwatch, int size, cudaDataType_t type, std::in
   const Buffer<std::uint16_t> a(Device::cuda, random_operand(bytes));
   const Buffer<std::uint16_t> b(Device::cuda, random_operand(bytes));
   const Buffer<char> c(Device::cuda, bytes);
-  const Buffer<char> workspace(Device::cuda, cublas::workspace_bytes);
+  const cublas::Scratch workspace;
   cublasHandle_t handle = nullptr;
   SIAMESE_CHECK_CUBLAS(cublasCreate(&handle));
   const double one[1] = {1.0};
@@ -73,8 +73,7 @@ double product_peak(Stopwatch& stopwatch, int size, cudaDataType_t type, std::in
   const bool wide = type == CUDA_R_64F;
   const double seconds = fastest(stopwatch, [&](Stream stream) {
     SIAMESE_CHECK_CUBLAS(cublasSetStream(handle, cuda_stream(stream)));
-    SIAMESE_CHECK_CUBLAS(
-        cublasSetWorkspace(handle, workspace.data(), static_cast<std::size_t>(workspace.size())));
+    SIAMESE_CHECK_CUBLAS(cublasSetWorkspace(handle, workspace.data(), cublas::workspace_bytes));
     SIAMESE_CHECK_CUBLAS(
         cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, size, size, size,
                      wide ? static_cast<const void*>(one) : static_cast<const void*>(&one32),

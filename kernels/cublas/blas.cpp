@@ -34,8 +34,7 @@ void check(cublasStatus_t status, const char* call, const char* file, int line) 
       fmt::format("cublas: {}: {}, at {}:{}", call, static_cast<int>(status), file, line));
 }
 
-Blas::Blas(Precision precision)
-    : workspace_(Device::cuda, workspace_bytes), compute_(compute_type(precision)) {
+Blas::Blas(Precision precision) : compute_(compute_type(precision)) {
   SIAMESE_CHECK_CUBLAS(cublasCreate(&handle_));
 }
 
@@ -49,8 +48,7 @@ Blas::~Blas() {
 void Blas::set_stream(Stream stream) const {
   SIAMESE_CHECK_CUBLAS(cublasSetStream(handle_, cuda::cuda_stream(stream)));
   // A change of stream takes the workspace away, so it is given anew.
-  SIAMESE_CHECK_CUBLAS(
-      cublasSetWorkspace(handle_, workspace_.data(), static_cast<std::size_t>(workspace_.size())));
+  SIAMESE_CHECK_CUBLAS(cublasSetWorkspace(handle_, workspace_.data(), workspace_bytes));
 }
 
 // cuBLAS is column-major: it sees the transpose of each of our matrices, and C^T = B^T A^T.

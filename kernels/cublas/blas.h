@@ -2,6 +2,7 @@
 
 #include <cublas_v2.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,7 +21,22 @@ void check(cublasStatus_t status, const char* call, const char* file, int line);
 cublasComputeType_t compute_type(Precision precision);
 
 /// What a handle may use besides operands and results: what NVIDIA advises for Hopper.
-inline constexpr std::int64_t workspace_bytes = std::int64_t{32} << 20;
+inline constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
+
+/// So much memory of the CUDA device. Not poisoned as our own buffers are: what the library reads
+/// there is not ours to check, and on the virtual GPU poisoning took longer than a small product.
+class Scratch {
+ public:
+  Scratch() : data_(backend(Device::cuda).allocate(static_cast<std::int64_t>(workspace_bytes))) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { backend(Device::cuda).release(data_); }
+
+  void* data() const { return data_; }
+
+ private:
+  void* data_;
+};
 
 /// Whether a product's operand is read as it lies in memory or transposed.
 enum class Read { plain, transposed };
@@ -55,7 +71,7 @@ class Blas {
   void sum_columns(const Matrix& a, const float* ones, float* sums) const;
 
  private:
-  Buffer<char> workspace_;
+  Scratch workspace_;
   cublasComputeType_t compute_;
   cublasHandle_t handle_ = nullptr;
 };

@@ -53,11 +53,10 @@ class Product {
   void launch(Stream stream) {
     const float one = 1.0F;
     const float zero = 0.0F;
-    const Buffer<char>& workspace = lt_->workspace();
-    SIAMESE_CHECK_CUBLAS(cublasLtMatmul(
-        lt_->handle(), &description_, &one, operands_.b.data, &b_, operands_.a.data, &a_, &zero,
-        operands_.c, &c_, operands_.c, &c_, &algorithm_, workspace.data(),
-        static_cast<std::size_t>(workspace.size()), cuda::cuda_stream(stream)));
+    SIAMESE_CHECK_CUBLAS(cublasLtMatmul(lt_->handle(), &description_, &one, operands_.b.data, &b_,
+                                        operands_.a.data, &a_, &zero, operands_.c, &c_, operands_.c,
+                                        &c_, &algorithm_, lt_->workspace(), workspace_bytes,
+                                        cuda::cuda_stream(stream)));
   }
 
  private:
@@ -87,7 +86,7 @@ class Product {
     cublasLtMatmulPreferenceOpaque_t preference;
     SIAMESE_CHECK_CUBLAS(cublasLtMatmulPreferenceInit(&preference));
     set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-        static_cast<std::uint64_t>(lt_->workspace().size()));
+        static_cast<std::uint64_t>(workspace_bytes));
     set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(operands_.b.data));
     set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(operands_.a.data));
     set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(operands_.c));
@@ -116,9 +115,7 @@ class Product {
 
 }  // namespace
 
-Lt::Lt() : workspace_(Device::cuda, workspace_bytes) {
-  SIAMESE_CHECK_CUBLAS(cublasLtCreate(&handle_));
-}
+Lt::Lt() { SIAMESE_CHECK_CUBLAS(cublasLtCreate(&handle_)); }
 
 Lt::~Lt() {
   const cublasStatus_t status = cublasLtDestroy(handle_);

@@ -20,10 +20,10 @@ class Lt {
   ~Lt();
 
   cublasLtHandle_t handle() const { return handle_; }
-  const Buffer<char>& workspace() const { return workspace_; }
+  void* workspace() const { return workspace_.data(); }
 
  private:
-  Buffer<char> workspace_;
+  Scratch workspace_;
   cublasLtHandle_t handle_ = nullptr;
 };
 
