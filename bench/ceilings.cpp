@@ -152,7 +152,7 @@ double Ceilings::bytes_per_second(double bytes) const {
 }
 
 double Ceilings::least_seconds(const Work& work, Precision precision) const {
-  return std::max(work.operations / peak(precision), work.bytes / bytes_per_second(work.bytes));
+  return bench::least_seconds(work, peak(precision), bytes_per_second(work.bytes));
 }
 
 Ceilings measure_ceilings(int threads, double seconds) {

@@ -1,7 +1,5 @@
 #include "bench/cuda_ceilings.h"
 
-#include <algorithm>
-
 #include "model/error.h"
 
 namespace siamese::bench {
@@ -26,7 +24,7 @@ double CudaCeilings::bytes_per_second(double bytes) const {
 }
 
 double CudaCeilings::least_seconds(const Work& work, Precision precision) const {
-  return std::max(work.operations / peak(precision), work.bytes / bytes_per_second(work.bytes));
+  return bench::least_seconds(work, peak(precision), bytes_per_second(work.bytes));
 }
 
 }  // namespace siamese::bench

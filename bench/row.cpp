@@ -128,7 +128,6 @@ class VariantRow final : public Row {
   void close() override {
     launch_ = nullptr;
     trial_.reset();
-    stopwatch_.reset();
   }
 
  private:
@@ -151,10 +150,9 @@ class VariantRow final : public Row {
     }
     const Problem& problem = store_->get(spec_, work_.operations);
     trial_.emplace(problem, variant_.device);
-    stopwatch_ = make_stopwatch(variant_.device);
     trial_->reset();
     launch_ = variant_.prepare(trial_->args());
-    const double first = stopwatch_->seconds(launch_);
+    const double first = stopwatch().seconds(launch_);
     verify("before timing");
 
     const Effort effort{session_.options.goal_seconds, repetition_cap()};
@@ -169,9 +167,11 @@ class VariantRow final : public Row {
     return session_.row_cap_seconds / (session_.options.repetitions + 1);
   }
 
+  Stopwatch& stopwatch() { return session_.stopwatch(variant_.device); }
+
   double timed_launch() {
     if constexpr (in_place<Args>) trial_->reset();
-    return stopwatch_->seconds(launch_);
+    return stopwatch().seconds(launch_);
   }
 
   // Throws Failure with the first comparison that fails.
@@ -187,7 +187,7 @@ class VariantRow final : public Row {
   void measure(benchmark::State& state) {
     trial_->reset();
     if (warm_up_) timed_launch();
-    double speed = stopwatch_->speed();
+    double speed = stopwatch().speed();
 
     double seconds = 0.0;
     std::int64_t launches = 0;
@@ -207,7 +207,7 @@ class VariantRow final : public Row {
       skip(state, dropped);
       return;
     }
-    speed = std::min(speed, stopwatch_->speed());
+    speed = std::min(speed, stopwatch().speed());
     verify("after timing");
     const double cold = cold_seconds(end);
     ++complete_;
@@ -225,8 +225,8 @@ class VariantRow final : public Row {
     double least = HUGE_VAL;
     for (int i = 0; i < most_launches && (i == 0 || now() < end); ++i) {
       if constexpr (in_place<Args>) trial_->reset();
-      stopwatch_->flush_caches();
-      least = std::min(least, stopwatch_->seconds(launch_));
+      stopwatch().flush_caches();
+      least = std::min(least, stopwatch().seconds(launch_));
     }
     return least;
   }
@@ -264,7 +264,6 @@ class VariantRow final : public Row {
   std::string name_;
 
   std::optional<Trial<Args>> trial_;
-  std::unique_ptr<Stopwatch> stopwatch_;
   Launch launch_;
   std::int64_t launches_ = 1;  // timed in each repetition
   bool warm_up_ = true;        // a launch so long needs none

@@ -12,6 +12,12 @@ void on_interrupt(int) { interrupt_seen = 1; }
 
 }  // namespace
 
+Stopwatch& Session::stopwatch(Device device) {
+  std::unique_ptr<Stopwatch>& stopwatch = stopwatches_[device];
+  if (!stopwatch) stopwatch = make_stopwatch(device);
+  return *stopwatch;
+}
+
 bool interrupted() { return interrupt_seen != 0; }
 
 void catch_interrupts() {

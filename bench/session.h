@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "bench/ceilings.h"
 #include "bench/cuda_ceilings.h"
 #include "bench/options.h"
+#include "bench/timing.h"
 
 namespace siamese::bench {
 
@@ -22,6 +24,12 @@ struct Session {
 
   /// Seconds per useful operation of the last row of a variant and form, by "op/variant/..".
   std::map<std::string, double> seconds_per_operation;
+
+  /// The stopwatch of a device, which all rows share: what it flushes caches with is large.
+  Stopwatch& stopwatch(Device device);
+
+ private:
+  std::map<Device, std::unique_ptr<Stopwatch>> stopwatches_;
 };
 
 /// Whether Ctrl-C was pressed; the rows that are left are then dropped.

@@ -22,6 +22,12 @@ struct Work {
   double bytes = 0.0;
 };
 
+/// The least time for some work, seconds: whichever takes longer, its operations or its bytes.
+inline double least_seconds(const Work& work, double operations_per_second,
+                            double bytes_per_second) {
+  return std::max(work.operations / operations_per_second, work.bytes / bytes_per_second);
+}
+
 /// Distance and its gradient into both points' rows, for one pair of embeddings of `width` numbers.
 inline double distance_operations(Distance distance, std::int64_t width) {
   const auto d = static_cast<double>(width);

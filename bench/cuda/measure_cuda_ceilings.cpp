@@ -11,6 +11,7 @@
 #include "bench/cuda_ceilings.h"
 #include "bench/timing.h"
 #include "kernels/cublas/blas.h"
+#include "kernels/cuda/captured.h"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/device.h"
@@ -66,20 +67,17 @@ double product_peak(Stopwatch& stopwatch, int size, cudaDataType_t type, std::in
   const cublas::Scratch workspace;
   cublasHandle_t handle = nullptr;
   SIAMESE_CHECK_CUBLAS(cublasCreate(&handle));
-  const double one[1] = {1.0};
-  const double zero[1] = {0.0};
-  const float one32 = 1.0F;
-  const float zero32 = 0.0F;
-  const bool wide = type == CUDA_R_64F;
+  const double wide[2] = {1.0, 0.0};  // alpha and beta, in the type that products are summed in
+  const float narrow[2] = {1.0F, 0.0F};
+  const bool is_wide = type == CUDA_R_64F;
+  const void* const alpha = is_wide ? static_cast<const void*>(&wide[0]) : &narrow[0];
+  const void* const beta = is_wide ? static_cast<const void*>(&wide[1]) : &narrow[1];
   const double seconds = fastest(stopwatch, [&](Stream stream) {
     SIAMESE_CHECK_CUBLAS(cublasSetStream(handle, cuda_stream(stream)));
     SIAMESE_CHECK_CUBLAS(cublasSetWorkspace(handle, workspace.data(), cublas::workspace_bytes));
-    SIAMESE_CHECK_CUBLAS(
-        cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, size, size, size,
-                     wide ? static_cast<const void*>(one) : static_cast<const void*>(&one32),
-                     a.data(), type, size, b.data(), type, size,
-                     wide ? static_cast<const void*>(zero) : static_cast<const void*>(&zero32),
-                     c.data(), type, size, compute, CUBLAS_GEMM_DEFAULT));
+    SIAMESE_CHECK_CUBLAS(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, size, size, size, alpha,
+                                      a.data(), type, size, b.data(), type, size, beta, c.data(),
+                                      type, size, compute, CUBLAS_GEMM_DEFAULT));
   });
   SIAMESE_CHECK_CUBLAS(cublasDestroy(handle));
   return 2.0 * size * size * static_cast<double>(size) / seconds;
@@ -88,21 +86,10 @@ double product_peak(Stopwatch& stopwatch, int size, cudaDataType_t type, std::in
 /// Seconds of one of many kernels that do nothing, in a graph.
 double graph_node_seconds(Stopwatch& stopwatch) {
   constexpr int nodes = 200;
-  cudaStream_t stream = nullptr;
-  cudaGraph_t graph = nullptr;
-  cudaGraphExec_t executable = nullptr;
-  SIAMESE_CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-  SIAMESE_CHECK_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-  for (int node = 0; node < nodes; ++node) launch_nothing(stream);
-  SIAMESE_CHECK_CUDA(cudaStreamEndCapture(stream, &graph));
-  SIAMESE_CHECK_CUDA(cudaGraphInstantiate(&executable, graph, 0));
-  const double seconds = fastest(stopwatch, [&](Stream on) {
-    SIAMESE_CHECK_CUDA(cudaGraphLaunch(executable, cuda_stream(on)));
+  const Launch graph = cuda::captured([](Stream stream) {
+    for (int node = 0; node < nodes; ++node) launch_nothing(cuda_stream(stream));
   });
-  SIAMESE_CHECK_CUDA(cudaGraphExecDestroy(executable));
-  SIAMESE_CHECK_CUDA(cudaGraphDestroy(graph));
-  SIAMESE_CHECK_CUDA(cudaStreamDestroy(stream));
-  return seconds / nodes;
+  return fastest(stopwatch, graph) / nodes;
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 Each peer is a process of its own that has checked its loss and gradients against the reference.
 They start together, and stay alive, idle, while one after another takes some steps, round after
 round: what disturbs the machine disturbs all of them. A time ends when the device has done all
-steps of a round. FILE gets the rows in Google Benchmark's schema, one
-repetition a round; a peer that could not run is a row with the reason.
+steps of a round. FILE gets the rows in Google Benchmark's schema, one repetition a round; a peer
+that could not run is a row with the reason.
 """
 
 import argparse
@@ -233,6 +233,8 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small shapes alone")
     parser.add_argument("--shape", action="append", help="once or more, instead of those")
     arguments = parser.parse_args()
+    if not os.access(arguments.out.absolute().parent, os.W_OK):
+        parser.error(f"--out: {arguments.out}: expected a file in a folder that can be written")
     every = len(os.sched_getaffinity(0))
     threads = arguments.threads or sorted({1, every})
     if not all(1 <= count <= every for count in threads):
@@ -274,3 +276,5 @@ if __name__ == "__main__":
         sys.exit(130)
     except subprocess.CalledProcessError:
         sys.exit("measure: siamese_step failed; its line above says why")
+    except OSError as problem:
+        sys.exit(f"measure: {problem.filename}: {problem.strerror}")

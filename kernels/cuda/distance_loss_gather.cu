@@ -1,7 +1,7 @@
 // Distance and loss, rung 3: no atomics. A warp, or where there are few points a block, takes a
-// point, gathers the pairs that the point is
-// in and writes its row of G [n, d] once; costs leave each block as one partial sum. Everything is
-// added in a fixed order, so equal inputs give equal bits, which neither rung below can promise.
+// point, gathers the pairs that the point is in and writes its row of G [n, d] once; costs leave
+// each block as one partial sum. Everything is added in a fixed order, so equal inputs give equal
+// bits, which neither rung below can promise.
 //
 // The pairs of a point come from a sort of the pairs' 2 m endpoints by point (endpoint_sort.h), new
 // in each launch because a batch's pairs are. Each pair is computed twice, once at either end.

@@ -6,6 +6,7 @@
 #include "kernels/cuda/in_batches.cuh"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/mma.cuh"
+#include "kernels/cuda/pack.cuh"
 
 // How the fused rungs bring a network into a block's shared memory: weights in bf16, biases in
 // float32, zeros in the padding.
@@ -19,11 +20,7 @@ inline constexpr int load_batch = 16;  ///< loads of a thread that are under way
 class PaddedMatrix {
  public:
   __device__ PaddedMatrix(const float* data, std::int64_t rows, int columns)
-      : data_(data),
-        rows_(rows),
-        columns_(columns),
-        aligned_(columns % 2 == 0 && reinterpret_cast<std::uintptr_t>(data) % sizeof(float2) == 0) {
-  }
+      : data_(data), rows_(rows), columns_(columns), aligned_(holds_pairs(data, columns)) {}
 
   /// Two neighbours of a row, from an even column on.
   __device__ float2 pair(std::int64_t row, int column) const {
@@ -54,12 +51,12 @@ __device__ inline void store_pair(float* row, int column, int columns, bool alig
   }
 }
 
-/// b of a layer, from behind its W, by `block_threads` threads.
-__device__ inline void load_bias(const FusedLayer& layer, const float* weights,
-                                 unsigned char* shared, int block_threads = threads) {
+/// b of a layer, from behind its W, to its place: elements first, first + step, ..
+__device__ inline void load_bias(const FusedLayer& layer, const float* weights, unsigned char* to,
+                                 int first, int step) {
   const float* const bias = weights + static_cast<std::int64_t>(layer.inputs) * layer.outputs;
-  auto* const biases = reinterpret_cast<float*>(shared + layer.bias);
-  for (int c = static_cast<int>(threadIdx.x); c < layer.columns; c += block_threads) {
+  auto* const biases = reinterpret_cast<float*>(to + layer.bias);
+  for (int c = first; c < layer.columns; c += step) {
     biases[c] = c < layer.outputs ? bias[c] : 0.0F;
   }
 }

@@ -13,8 +13,7 @@
 
 // What the fused rungs share: a block keeps all parameters in shared memory, copied from an image
 // that a small launch makes first (weight_image.h), and each unit of its warps takes rows of X
-// through layer after layer. How a unit multiplies is the rung's business, a
-// class Chain with
+// through layer after layer. How a unit multiplies is the rung's business, a class Chain with
 //   static constexpr FusedForm form;
 //   Chain(plan, shared)                           by every thread
 //   static load_image(image, bytes, shared)       of the weights, by all threads of the block
@@ -34,8 +33,7 @@ __device__ void finish(const FusedLayer& layer, const float* bias, std::int64_t 
                        std::int64_t first_row, int first_column, const float (&sums)[blocks][4],
                        float* output, Chain& chain) {
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const bool aligned =
-      layer.outputs % 2 == 0 && reinterpret_cast<std::uintptr_t>(output) % sizeof(float2) == 0;
+  const bool aligned = holds_pairs(output, layer.outputs);
   with_activation(layer.activation, [&](auto activation) {
 #pragma unroll
     for (int t = 0; t < blocks; ++t) {

@@ -186,8 +186,7 @@ class MiddleGradient {
 
   /// To a matrix in global memory, as much of it as exists.
   __device__ void store(float* gradient, int rows, int columns) const {
-    const bool aligned =
-        columns % 2 == 0 && reinterpret_cast<std::uintptr_t>(gradient) % sizeof(float2) == 0;
+    const bool aligned = holds_pairs(gradient, columns);
 #pragma unroll
     for (int i = 0; i < 2 * middle_row_tiles; ++i) {
       const int r = row() + i * 8 + lane() / 4;

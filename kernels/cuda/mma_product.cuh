@@ -372,8 +372,7 @@ struct MmaProducts : MmaTiles {
                      cudaStream_t stream) {
     const unsigned blocks = tile_blocks(plan.blocks(product.rows, product.columns), "a product");
     if (blocks == 0) return;
-    const bool pairs =
-        product.columns % 2 == 0 && reinterpret_cast<std::uintptr_t>(product.c) % 8 == 0;
+    const bool pairs = holds_pairs(product.c, product.columns);
     MmaTiles::with_tile(plan, [&](auto rows, auto columns) {
       mma::mma_product<precision, rows.value, columns.value, a_lies, b_lies>
           <<<blocks, mma::warps_of(rows.value) * warp_size, 0, stream>>>(

@@ -40,4 +40,9 @@ inline bool holds_packs(const void* address) {
   return reinterpret_cast<std::uintptr_t>(address) % 16 == 0;
 }
 
+/// Whether rows of so many columns hold neighbours, from even columns on, as a float2.
+__host__ __device__ inline bool holds_pairs(const float* rows, std::int64_t columns) {
+  return columns % 2 == 0 && reinterpret_cast<std::uintptr_t>(rows) % sizeof(float2) == 0;
+}
+
 }  // namespace siamese::cuda

@@ -104,7 +104,7 @@ __device__ void multiply_records(const TrainPlan& plan, const float* bias, unsig
   });
 
   const int outputs = plan.layer[1].outputs;
-  const bool aligned = outputs % 2 == 0 && reinterpret_cast<std::uintptr_t>(part) % 8 == 0;
+  const bool aligned = holds_pairs(part, outputs);
 #pragma unroll
   for (int c = 0; c < count; ++c) {
 #pragma unroll
@@ -136,7 +136,8 @@ __global__ void __launch_bounds__(middle_threads, 1)
   if (threadIdx.x == 0) ring.init();
   const FusedLayer& layer = plan.recomputed;
   fused::load_weight_blocks(layer, parameters + layer.parameters, shared, middle_threads);
-  fused::load_bias(layer, parameters + layer.parameters, shared, middle_threads);
+  fused::load_bias(layer, parameters + layer.parameters, shared, static_cast<int>(threadIdx.x),
+                   middle_threads);
   __syncthreads();
 
   const int group = wgmma::group_of_thread();

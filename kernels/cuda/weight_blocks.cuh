@@ -14,7 +14,7 @@ __device__ inline wgmma::Blocks weight_blocks(const FusedLayer& layer, unsigned 
 
 /// Rounds them into their place, zeros in the padding, by `block_threads` threads.
 __device__ inline void load_weight_blocks(const FusedLayer& layer, const float* weights,
-                                          unsigned char* shared, int block_threads = threads) {
+                                          unsigned char* shared, int block_threads) {
   const wgmma::Blocks blocks = weight_blocks(layer, shared);
   const PaddedMatrix matrix(weights, layer.inputs, layer.outputs);
   const int lane = static_cast<int>(threadIdx.x) % warp_size;

@@ -28,11 +28,8 @@ __device__ inline void make_image(const WeightImage& plan, const float* paramete
       const float2 pair = weights.pair(row, column);
       pairs[at] = mma::bf16_pair(pair.x, pair.y);
     }
-    const float* const bias = from + static_cast<std::int64_t>(layer.inputs) * layer.outputs;
-    auto* const biases = reinterpret_cast<float*>(image + layer.bias);
-    for (std::int64_t c = grid_thread(); c < layer.columns; c += grid_threads()) {
-      biases[c] = c < layer.outputs ? bias[c] : 0.0F;
-    }
+    load_bias(layer, from, image, static_cast<int>(grid_thread()),
+              static_cast<int>(grid_threads()));
   }
 }
 

@@ -50,6 +50,16 @@ class Measured(unittest.TestCase):
         problem = json.loads((self.folder / "problem.json").read_text())
         return found, list(measure.rows_of(work, found, problem))
 
+    def test_what_cannot_work_is_one_line_before_anything_is_measured(self):
+        for step, out, code, says in (("/no/such", self.folder / "out", 1, "/no/such"),
+                                      (STEP, Path("/no/folder/out"), 2, "/no/folder/out")):
+            done = subprocess.run([sys.executable, BENCH / "peers" / "measure.py", "--step", step,
+                                   "--python", sys.executable, "--out", out],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, code)
+            self.assertIn(says, done.stderr.splitlines()[-1])
+            self.assertNotIn("Traceback", done.stderr)
+
     def test_a_variant_is_timed_every_round(self):
         found, rows = self.measure()
         self.assertEqual(len(found[0][1]), measure.ROUNDS)

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "bench/ceilings.h"
+#include "bench/cuda_ceilings.h"
 
 namespace siamese::bench {
 namespace {
@@ -60,6 +61,24 @@ TEST(Ceilings, BandwidthIsThatOfTheLargestSetWhichIsNoLarger) {
   EXPECT_EQ(ceilings.least_seconds({1000.0, 20.0}, Precision::float32), 10.0);
   EXPECT_EQ(ceilings.least_seconds({1000.0, 20.0}, Precision::float64), 20.0);
   EXPECT_EQ(ceilings.least_seconds({1.0, 20.0}, Precision::float32), 5.0);
+}
+
+TEST(CudaCeilings, EachPrecisionHasItsPeakAndBytesThatFitFlowFromTheCache) {
+  CudaCeilings ceilings;
+  ceilings.float32 = 100.0;
+  ceilings.tf32 = 400.0;
+  ceilings.bf16 = 800.0;
+  ceilings.float64 = 50.0;
+  ceilings.l2_bytes = 20.0;
+  ceilings.l2_bandwidth = 8.0;
+  ceilings.memory_bandwidth = 2.0;
+  EXPECT_EQ(ceilings.peak(Precision::tf32x3), 400.0);
+  EXPECT_EQ(ceilings.least_seconds({1600.0, 1.0}, Precision::float32), 16.0);
+  EXPECT_EQ(ceilings.least_seconds({1600.0, 1.0}, Precision::tf32), 4.0);
+  EXPECT_EQ(ceilings.least_seconds({1600.0, 1.0}, Precision::bf16), 2.0);
+  EXPECT_EQ(ceilings.least_seconds({1600.0, 1.0}, Precision::float64), 32.0);
+  EXPECT_EQ(ceilings.least_seconds({1.0, 20.0}, Precision::bf16), 2.5);
+  EXPECT_EQ(ceilings.least_seconds({1.0, 21.0}, Precision::bf16), 10.5);
 }
 
 TEST(Ceilings, MeasuredOnesArePositiveAndFall) {
