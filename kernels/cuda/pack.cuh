@@ -41,7 +41,8 @@ inline bool holds_packs(const void* address) {
 }
 
 /// Whether rows of so many columns hold neighbours, from even columns on, as a float2.
-__host__ __device__ inline bool holds_pairs(const float* rows, std::int64_t columns) {
+template <class Count>
+__host__ __device__ bool holds_pairs(const float* rows, Count columns) {
   return columns % 2 == 0 && reinterpret_cast<std::uintptr_t>(rows) % sizeof(float2) == 0;
 }
 
