@@ -38,6 +38,14 @@ std::vector<ProblemSpec> all_pairs(bool quick) {
   return list;
 }
 
+// All pairs of the experiment's points, by one network and by enough at once for a large device;
+// then those of 200 points.
+std::vector<ProblemSpec> trainings() {
+  ProblemSpec many = ProblemSpec::indexed(30, 435);
+  many.trainings = 128;
+  return {ProblemSpec::indexed(30, 435), many, ProblemSpec::indexed(200, 19900)};
+}
+
 std::vector<ProblemSpec> joined(std::vector<ProblemSpec> a, const std::vector<ProblemSpec>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
@@ -64,7 +72,7 @@ std::vector<ProblemSpec> shapes(std::string_view op, bool quick) {
   if (op == "all_pairs_loss") return all_pairs(quick);
   if (op == "adam") return {ProblemSpec::dense(0)};
   if (op == "train_step") return joined(joined(dense(quick), indexed(quick)), all_pairs(quick));
-  if (op == "fit") return {ProblemSpec::indexed(30, 435), ProblemSpec::indexed(200, 19900)};
+  if (op == "fit") return trainings();
   throw UsageError(fmt::format("benchmark: no axes for the op {}", op));
 }
 
@@ -85,6 +93,10 @@ ProblemSpec parse_shape(std::string_view op, std::string_view text, const Networ
   if (text.starts_with(name(PairForm::indexed))) spec = ProblemSpec::indexed(points, pairs);
   if (text.starts_with(name(PairForm::all))) spec = ProblemSpec::all_pairs(points);
   spec.network = network;
+  if (const std::int64_t trainings = count_after(text, "trainings:");
+      op == "fit" && trainings > 0) {
+    spec.trainings = trainings;
+  }
   if (shape_name(op, spec) != text) {
     throw UsageError(fmt::format("'{}'; expected {}", text, shape_name(op, spec)));
   }

@@ -64,7 +64,7 @@ class ProblemStore {
   /// foretold from the last one of the same form. `operations` is the shape's useful work.
   const Problem& get(const ProblemSpec& spec, double operations) {
     if (problem_ && spec.form == problem_->first.form && spec.points == problem_->first.points &&
-        spec.pairs == problem_->first.pairs) {
+        spec.pairs == problem_->first.pairs && spec.trainings == problem_->first.trainings) {
       return problem_->second;
     }
     problem_.reset();
@@ -236,7 +236,8 @@ class VariantRow final : public Row {
     double& known = session_.seconds_per_operation[rate_key()];
     known = complete_ == 1 ? rate : std::min(known, rate);
     auto& counters = state.counters;
-    if (spec_.pairs > 0) counters["pairs/s"] = static_cast<double>(spec_.pairs) / seconds;
+    const auto pairs = static_cast<double>(spec_.pairs * spec_.trainings);
+    if (pairs > 0.0) counters["pairs/s"] = pairs / seconds;
     counters["FLOP/s"] = work_.operations / seconds;
     counters["bytes/s"] = work_.bytes / seconds;
     counters["error"] = worst_error_;

@@ -164,7 +164,8 @@ Work work(const TrainStepArgs<T>& args) {
 }
 
 /// Every step of a training works on the pairs of its batch and on the points that they can name:
-/// two a pair, and never more than there are. Data, parameters and moments cross once.
+/// two a pair, and never more than there are. Data, and each training's parameters and moments,
+/// cross once.
 template <class T>
 Work work(const FitArgs<T>& args) {
   double operations = 0.0;
@@ -176,7 +177,10 @@ Work work(const FitArgs<T>& args) {
     }
     operations += train_step_operations(step);
   }
-  return {static_cast<double>(args.epochs) * operations, work(args.training).bytes};
+  const auto trainings = static_cast<double>(args.trainings);
+  const double own_bytes = scalar_bytes<T>(6 * args.training.network->parameter_count());
+  return {trainings * static_cast<double>(args.epochs) * operations,
+          work(args.training).bytes + (trainings - 1.0) * own_bytes};
 }
 
 }  // namespace siamese::bench

@@ -114,13 +114,32 @@ struct TrainStepArgs {
 /// {shuffle_seed, e}) (model/permutation.h), e counted from 0, in batches of `batch` (the last one
 /// may be smaller); each batch's loss is the mean over its own pairs. Where batch >= m every step
 /// sees every pair and the order has no meaning.
+///
+/// Several trainings may run at once, each as if it were alone: of the same network on the same
+/// points and pairs, but with parameters, moments, step counts and losses of their own, which lie
+/// one training after another. Training k shuffles by shuffle_seed + k.
 template <class T>
 struct FitArgs {
   TrainStepArgs<T> training;  ///< loss_value here: [epochs], the mean over an epoch's pairs
   std::int64_t epochs = 0;
   std::int64_t batch = 0;
   std::uint64_t shuffle_seed = 0;
+  std::int64_t trainings = 1;
 };
+
+/// Training k of several as a training of its own. A network has so many `parameters`.
+template <class T>
+constexpr FitArgs<T> training_at(const FitArgs<T>& args, std::int64_t k, std::int64_t parameters) {
+  FitArgs<T> one = args;
+  one.training.parameters += k * parameters;
+  one.training.m += k * parameters;
+  one.training.v += k * parameters;
+  one.training.step += k;
+  one.training.loss_value += k * args.epochs;
+  one.shuffle_seed += static_cast<std::uint64_t>(k);
+  one.trainings = 1;
+  return one;
+}
 
 /// The op that a struct of arguments belongs to, as results name it.
 template <class Args>

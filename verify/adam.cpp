@@ -54,32 +54,31 @@ AdamProblem::AdamProblem(const ProblemSpec& spec_)
 
 template <class T>
 DeviceTraining<T>::DeviceTraining(const std::vector<double>& parameters,
-                                  const ref::AdamState<double>& state, Device device)
+                                  const ref::AdamState<double>& state, Device device,
+                                  std::int64_t trainings)
     : initial_parameters_(cast<T>(parameters)),
       initial_m_(cast<T>(state.m)),
       initial_v_(cast<T>(state.v)),
-      initial_step_(state.step),
+      initial_step_(static_cast<std::size_t>(trainings), state.step),
       parameters_(device, std::span<const T>(initial_parameters_)),
       m_(device, std::span<const T>(initial_m_)),
       v_(device, std::span<const T>(initial_v_)),
-      step_(device, std::span<const std::int64_t>(&initial_step_, 1)) {}
+      step_(device, std::span<const std::int64_t>(initial_step_)) {}
 
 template <class T>
 void DeviceTraining<T>::reset() {
   parameters_.copy_in(initial_parameters_);
   m_.copy_in(initial_m_);
   v_.copy_in(initial_v_);
-  step_.copy_in(std::span<const std::int64_t>(&initial_step_, 1));
+  step_.copy_in(initial_step_);
 }
 
 template class DeviceTraining<float>;
 template class DeviceTraining<double>;
 
-ref::Comparison compare_step(std::int64_t got, std::int64_t want) {
-  const double exact_got = static_cast<double>(got);
-  const double exact_want = static_cast<double>(want);
-  return ref::compare<double>("step count", std::span<const double>(&exact_got, 1),
-                              std::span<const double>(&exact_want, 1), {});
+ref::Comparison compare_steps(const std::vector<std::int64_t>& got, std::int64_t want) {
+  const std::vector<double> exact_want(got.size(), static_cast<double>(want));
+  return ref::compare<double>("step count", cast<double>(got), exact_want, {});
 }
 
 template <class T>
@@ -96,7 +95,7 @@ template <class T>
 std::vector<ref::Comparison> Trial<AdamArgs<T>>::compare(Precision precision) const {
   const ref::Tolerance tolerance = ref::tolerance(unit_roundoff(precision), 1);
   return {
-      compare_step(training_.step(), problem_.want_state.step),
+      compare_steps(training_.steps(), problem_.want_state.step),
       ref::compare<T>("m", training_.m(), problem_.want_state.m, tolerance),
       ref::compare<T>("v", training_.v(), problem_.want_state.v, tolerance),
       ref::compare<T>("parameters", training_.parameters(), problem_.want_parameters, tolerance)};

@@ -29,8 +29,9 @@ ref::AdamState<double> draw_adam_state(const ProblemSpec& spec, double gradient_
 template <class T>
 class DeviceTraining {
  public:
+  /// Of one training, or of several one after another which all have taken state.step steps.
   DeviceTraining(const std::vector<double>& parameters, const ref::AdamState<double>& state,
-                 Device device);
+                 Device device, std::int64_t trainings = 1);
   /// Sets the pointers of AdamArgs or TrainStepArgs.
   template <class Args>
   void bind(Args& args) const {
@@ -43,20 +44,20 @@ class DeviceTraining {
   std::vector<T> parameters() const { return parameters_.copy_out(); }
   std::vector<T> m() const { return m_.copy_out(); }
   std::vector<T> v() const { return v_.copy_out(); }
-  std::int64_t step() const { return step_.copy_out().front(); }
+  std::vector<std::int64_t> steps() const { return step_.copy_out(); }
   Fingerprint fingerprint() const {
     return Fingerprint().add(parameters()).add(m()).add(v()).add(step_.copy_out());
   }
 
  private:
   std::vector<T> initial_parameters_, initial_m_, initial_v_;
-  std::int64_t initial_step_;
+  std::vector<std::int64_t> initial_step_;
   Buffer<T> parameters_, m_, v_;
   Buffer<std::int64_t> step_;
 };
 
-/// Compares the step count, which must be exact.
-ref::Comparison compare_step(std::int64_t got, std::int64_t want);
+/// Compares the step counts of trainings, which must all be exactly `want`.
+ref::Comparison compare_steps(const std::vector<std::int64_t>& got, std::int64_t want);
 
 template <class T>
 class Trial<AdamArgs<T>> {

@@ -109,7 +109,8 @@ ProblemSpec ProblemSpec::all_pairs(std::int64_t points) {
 }
 
 std::string shape_name(const ProblemSpec& spec) {
-  return fmt::format("points:{}/pairs:{}", spec.points, spec.pairs);
+  const std::string text = fmt::format("points:{}/pairs:{}", spec.points, spec.pairs);
+  return spec.trainings == 1 ? text : fmt::format("{}/trainings:{}", text, spec.trainings);
 }
 
 double unit_roundoff(Precision precision) {

@@ -25,13 +25,14 @@ struct ProblemSpec {
   Loss loss = {};
   Adam adam = Adam::keras();
   std::uint64_t seed = 1;
+  std::int64_t trainings = 1;  ///< of fit alone: so many at once
 
   static ProblemSpec dense(std::int64_t pairs);
   static ProblemSpec indexed(std::int64_t points, std::int64_t pairs);
   static ProblemSpec all_pairs(std::int64_t points);
 };
 
-/// "points:N/pairs:M", as results name a shape.
+/// "points:N/pairs:M", as results name a shape, and "/trainings:K" where there are several.
 std::string shape_name(const ProblemSpec& spec);
 
 /// The unit roundoff of a precision's sums. That of what it multiplies is operand_roundoff

@@ -38,6 +38,7 @@ FitArgs<T> fit_shape(const ProblemSpec& spec) {
   args.epochs = FitProblem::epochs;
   args.batch = fit_batch(spec);
   args.shuffle_seed = FitProblem::shuffle_seed;
+  args.trainings = spec.trainings;
   return args;
 }
 
@@ -195,7 +196,7 @@ std::vector<ref::Comparison> Trial<TrainStepArgs<T>>::compare(Precision precisio
       2.0 * problem_.conditioning.value * amplification + loss_value_tolerance(spec, precision),
       {rounding.loss}};
   std::vector<ref::Comparison> comparisons{
-      compare_step(training_.step(), problem_.want_state.step),
+      compare_steps(training_.steps(), problem_.want_state.step),
       ref::compare<double>("loss", loss, std::span(&problem_.want_loss, 1), loss_tolerance)};
 
   const std::vector<double>& m = problem_.want_state.m;
@@ -227,9 +228,8 @@ std::vector<ref::Comparison> Trial<TrainStepArgs<T>>::compare(Precision precisio
 template class Trial<TrainStepArgs<float>>;
 template class Trial<TrainStepArgs<double>>;
 
-FitProblem::FitProblem(const ProblemSpec& spec) : begin(spec), batch(fit_batch(spec)) {
-  ref::Training<double> training(spec.network, begin.parameters, spec.adam);
-  training.state = begin.state;
+FitProblem::FitProblem(const ProblemSpec& spec)
+    : begin(spec), batch(fit_batch(spec)), state(0), want_step(0) {
   PairList list = begin.given.list;
   std::vector<double> targets = begin.given.targets;
   if (spec.form == PairForm::all) {
@@ -239,14 +239,29 @@ FitProblem::FitProblem(const ProblemSpec& spec) : begin(spec), batch(fit_batch(s
       targets.push_back((c.row(list.first[p]) - c.row(list.second[p])).norm());
     }
   }
-  want_losses = ref::fit<double>(
-      training, begin.x, list, targets,
-      [&](const ref::RowMatrix<double>& e, const PairList& pairs, std::span<const double> t) {
-        return ref::pair_loss<double>(spec.loss, e, pairs, t);
-      },
-      epochs, batch, shuffle_seed);
-  want_parameters = training.parameters;
-  want_step = training.state.step;
+  const auto append = [](std::vector<double>& all, const std::vector<double>& more) {
+    all.insert(all.end(), more.begin(), more.end());
+  };
+  state.step = begin.state.step;
+  for (std::int64_t k = 0; k < spec.trainings; ++k) {
+    ProblemSpec own = spec;
+    own.seed += static_cast<std::uint64_t>(k);
+    ref::Training<double> training(
+        spec.network, k == 0 ? begin.parameters : cast<double>(draw_parameters(own)), spec.adam);
+    training.state = begin.state;
+    append(parameters, training.parameters);
+    append(state.m, training.state.m);
+    append(state.v, training.state.v);
+    append(want_losses, ref::fit<double>(
+                            training, begin.x, list, targets,
+                            [&](const ref::RowMatrix<double>& e, const PairList& pairs,
+                                std::span<const double> t) {
+                              return ref::pair_loss<double>(spec.loss, e, pairs, t);
+                            },
+                            epochs, batch, shuffle_seed + static_cast<std::uint64_t>(k)));
+    append(want_parameters, training.parameters);
+    want_step = training.state.step;
+  }
 }
 
 template <class T>
@@ -254,8 +269,8 @@ Trial<FitArgs<T>>::Trial(const Problem& problem, Device device)
     : problem_(problem),
       x_(upload<T>(device, problem.begin.x)),
       pairs_(problem.begin.spec, problem.begin.given, device),
-      training_(problem.begin.parameters, problem.begin.state, device),
-      losses_(device, FitProblem::epochs),
+      training_(problem.parameters, problem.state, device, problem.begin.spec.trainings),
+      losses_(device, problem.begin.spec.trainings * FitProblem::epochs),
       args_(shape_args<FitArgs<T>>(problem.begin.spec)) {
   args_.training.x = x_.data();
   args_.training.pairs = pairs_.view();
@@ -285,7 +300,7 @@ std::vector<ref::Comparison> Trial<FitArgs<T>>::compare(Precision precision) con
   // their share in a step.
   const double crossings = 1e-3;
   const double way = spec.adam.learning_rate * steps;
-  return {compare_step(training_.step(), problem_.want_step),
+  return {compare_steps(training_.steps(), problem_.want_step),
           ref::compare<double>("losses", losses_.copy_out(), problem_.want_losses,
                                {steps * per_step + crossings}),
           ref::compare<T>("parameters", training_.parameters(), problem_.want_parameters,

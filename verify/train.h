@@ -65,7 +65,8 @@ class Trial<TrainStepArgs<T>> {
   TrainStepArgs<T> args_;
 };
 
-/// A short training of several epochs over shuffled batches by the reference.
+/// Short trainings of several epochs over shuffled batches by the reference. The first begins where
+/// `begin` does, each other from parameters of its own.
 struct FitProblem {
   explicit FitProblem(const ProblemSpec& spec);
 
@@ -74,9 +75,11 @@ struct FitProblem {
 
   TrainStepProblem begin;
   std::int64_t batch;
-  std::vector<double> want_losses;  // [epochs]
+  std::vector<double> parameters;   // of all trainings, one after another, as all below
+  ref::AdamState<double> state;     // step: of each
+  std::vector<double> want_losses;  // [trainings, epochs]
   std::vector<double> want_parameters;
-  std::int64_t want_step;
+  std::int64_t want_step;  // of each
 };
 
 template <class T>

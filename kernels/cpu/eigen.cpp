@@ -46,8 +46,9 @@ Launch prepare_backward(const PairBackwardArgs<T>& args) {
 template <class T>
 class ComposedStep {
  public:
-  /// For steps of this network with as many points or fewer.
-  explicit ComposedStep(const TrainStepArgs<T>& most)
+  /// For steps of this network with as many points or fewer. Eigen's products see by themselves how
+  /// many threads they may have.
+  ComposedStep(const TrainStepArgs<T>& most, int /*threads*/)
       : kernels_(kernels<T>()),
         hidden_(Device::cpu, most.points * most.network->hidden_width()),
         embeddings_(Device::cpu, most.points * most.network->embedding_width()),

@@ -27,9 +27,9 @@ Tiling tiling_for_step(const TrainStepArgs<T>& args, int threads) {
 }  // namespace
 
 template <class T>
-TiledStep<T>::TiledStep(const TrainStepArgs<T>& most)
+TiledStep<T>::TiledStep(const TrainStepArgs<T>& most, int threads)
     : form_(most.pairs.form),
-      threads_(threads_for_step(most)),
+      threads_(std::min(threads_for_step(most), threads)),
       tile_size_(tiling_for_step(most, threads_).size),
       network_(*most.network, TiledNetwork<T>::Passes::both,
                form_ == PairForm::dense ? 2 * tile_size_ : tile_size_,

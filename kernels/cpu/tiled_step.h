@@ -17,8 +17,8 @@ namespace siamese {
 template <class T>
 class TiledStep {
  public:
-  /// For steps like `most`, with as many points and pairs or fewer.
-  explicit TiledStep(const TrainStepArgs<T>& most);
+  /// For steps like `most`, with as many points and pairs or fewer, on at most `threads` threads.
+  TiledStep(const TrainStepArgs<T>& most, int threads);
 
   /// One step; `args` has the network, the form of pairs and the coordinate width given before.
   void run(const TrainStepArgs<T>& args);

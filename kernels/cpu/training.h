@@ -7,14 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/parallel.h"
 #include "kernels/ops.h"
 #include "model/pairs.h"
 #include "model/permutation.h"
 
 namespace siamese {
 
-// train_step and fit by one kind of step: Step(most) prepares for training steps of one network
-// with as many points and pairs as `most` or fewer, and run(args) takes one.
+// train_step and fit by one kind of step: Step(most, threads) prepares for training steps of one
+// network with as many points and pairs as `most` or fewer, and run(args) takes one on at most so
+// many threads.
 
 /// why_unsupported of fit, whose pairs are indexed or all.
 template <class T>
@@ -23,6 +25,7 @@ std::optional<std::string> shared_points(const FitArgs<T>& args) {
     return "pairs of the form dense: fit shuffles pairs of shared points, indexed or all";
   }
   if (args.batch < 1) return "batches of no pair: fit takes 1 or more a step";
+  if (args.trainings < 1) return "no training: fit takes 1 or more at once";
   return std::nullopt;
 }
 
@@ -121,7 +124,7 @@ class BatchGatherer {
 template <class T, class Step>
 class SingleStep {
  public:
-  explicit SingleStep(const TrainStepArgs<T>& args) : args_(args), step_(args) {}
+  explicit SingleStep(const TrainStepArgs<T>& args) : args_(args), step_(args, most_threads()) {}
   void run() { step_.run(args_); }
 
  private:
@@ -129,45 +132,79 @@ class SingleStep {
   Step step_;
 };
 
-/// fit by a Step.
+/// One training by a Step.
 template <class T, class Step>
-class Fit {
+class OneFit {
  public:
-  explicit Fit(const FitArgs<T>& args)
-      : args_(args),
-        batches_(args),
+  OneFit(const FitArgs<T>& args, int threads)
+      : batches_(args),
         whole_(batches_.pairs() > 0 && args.batch >= batches_.pairs()),
-        step_(whole_ ? args.training : batches_.largest()) {}
+        step_(whole_ ? args.training : batches_.largest(), threads) {}
 
-  void run() {
-    for (std::int64_t epoch = 0; epoch < args_.epochs; ++epoch) {
-      args_.training.loss_value[epoch] = whole_ ? step(args_.training) : epoch_loss(epoch);
+  /// Trains one of the trainings that it was made for.
+  void run(const FitArgs<T>& one) {
+    for (std::int64_t epoch = 0; epoch < one.epochs; ++epoch) {
+      one.training.loss_value[epoch] =
+          whole_ ? step(one.training, one.training) : epoch_loss(one, epoch);
     }
   }
 
  private:
-  double step(TrainStepArgs<T> args) {
+  /// A step on the points and pairs of `batch`, of the parameters that are trained.
+  double step(TrainStepArgs<T> batch, const TrainStepArgs<T>& trained) {
     double loss = 0.0;
-    args.loss_value = &loss;
-    step_.run(args);
+    batch.parameters = trained.parameters;
+    batch.m = trained.m;
+    batch.v = trained.v;
+    batch.step = trained.step;
+    batch.loss_value = &loss;
+    step_.run(batch);
     return loss;
   }
 
-  double epoch_loss(std::int64_t epoch) {
+  double epoch_loss(const FitArgs<T>& one, std::int64_t epoch) {
     const std::int64_t m = batches_.pairs();
-    const Permutation order(m, {args_.shuffle_seed, static_cast<std::uint64_t>(epoch)});
+    const Permutation order(m, {one.shuffle_seed, static_cast<std::uint64_t>(epoch)});
     double sum = 0.0;
     for (std::int64_t begin = 0; begin < m; begin += batches_.batch()) {
       const std::int64_t count = std::min(batches_.batch(), m - begin);
-      sum += step(batches_.gather(order, begin, count)) * static_cast<double>(count);
+      sum += step(batches_.gather(order, begin, count), one.training) * static_cast<double>(count);
     }
     return sum / static_cast<double>(std::max<std::int64_t>(m, 1));
   }
 
-  FitArgs<T> args_;
   BatchGatherer<T> batches_;
   bool whole_;  // every step sees every pair, in no order
   Step step_;
+};
+
+/// fit by a Step. One training has all threads; several are shared out to the threads, of which
+/// each then trains alone: so small a step is over before threads have met often.
+template <class T, class Step>
+class Fit {
+ public:
+  explicit Fit(const FitArgs<T>& args) : args_(args) {
+    const std::int64_t at_once = std::min<std::int64_t>(args.trainings, most_threads());
+    const int threads = args.trainings == 1 ? most_threads() : 1;
+    fits_.reserve(static_cast<std::size_t>(at_once));
+    for (std::int64_t t = 0; t < at_once; ++t) fits_.emplace_back(args, threads);
+  }
+
+  void run() {
+    const std::int64_t parameters = args_.training.network->parameter_count();
+    if (args_.trainings == 1) return fits_.front().run(args_);
+    parallel(static_cast<int>(fits_.size()), [&](Team team) {
+      OneFit<T, Step>& fit = fits_[static_cast<std::size_t>(team.index())];
+      const Team::Range share = team.share(args_.trainings);
+      for (std::int64_t k = share.begin; k < share.end; ++k) {
+        fit.run(training_at(args_, k, parameters));
+      }
+    });
+  }
+
+ private:
+  FitArgs<T> args_;
+  std::vector<OneFit<T, Step>> fits_;  // of those at once
 };
 
 }  // namespace siamese

@@ -1,5 +1,5 @@
-// Fit, rung 1: one block trains the network, all epochs in one launch, and nothing returns to the
-// host in between. A barrier of a block costs tens of cycles where a launch costs thousands, and
+// Fit, rung 1: a block trains a network, all epochs in one launch, and nothing returns to the host
+// in between. A barrier of a block costs tens of cycles where a launch costs thousands, and
 // shared memory holds the weights: at the size of the original experiment (11 -> 200 -> 200 -> 10,
 // 178 KB) all of them, with the batch and the small activations; what does not fit lies in a
 // workspace in global memory, and so do Adam's moments. Any network up to 16 layers is served.
@@ -8,8 +8,8 @@
 // layer, the pairs of a batch, x, then h_l and dz_l from the last layer to the first. The step and
 // its 2 L + 3 barriers are in fit_team.cuh.
 //
-// One of the device's multiprocessors works, the others idle: the rung for many trainings at once,
-// a block each, not for one that is to end soon.
+// A training has one of the device's multiprocessors, and the others are for other trainings: the
+// rung for many at once, a block each with a workspace of its own, not for one that is to end soon.
 
 #include <memory>
 
@@ -33,8 +33,9 @@ __global__ void __launch_bounds__(threads)
     shared[i] = {};
   }
   __syncthreads();
-  TeamFit<distance, T, BlockTeam>(BlockTeam{}, args, plan, reinterpret_cast<std::byte*>(shared),
-                                  workspace)
+  const FitArgs<T> own = training_at(args, blockIdx.x, plan.parameters);
+  TeamFit<distance, T, BlockTeam>(BlockTeam{}, own, plan, reinterpret_cast<std::byte*>(shared),
+                                  workspace + blockIdx.x * plan.workspace_bytes)
       .run();
 }
 
@@ -56,8 +57,8 @@ void launch_fit(const FitArgs<T>& args, const FitPlan& plan, const Buffer<std::b
       cudaMemsetAsync(workspace.data(), 0, static_cast<std::size_t>(workspace.size()), stream));
   with_distance(args.training.loss.distance, [&](auto distance) {
     fit_block<distance.value, T>
-        <<<1, threads, static_cast<std::size_t>(plan.shared_bytes), stream>>>(args, plan,
-                                                                              workspace.data());
+        <<<tile_blocks(args.trainings, "fit/block"), threads,
+           static_cast<std::size_t>(plan.shared_bytes), stream>>>(args, plan, workspace.data());
     SIAMESE_CHECK_LAUNCH("fit_block");
   });
 }
@@ -66,8 +67,8 @@ template <class T>
 Launch prepare(const FitArgs<T>& args) {
   check_counts(args.training.pairs.form, args.training.points, args.training.pairs.count);
   const FitPlan plan = plan_for(args);
-  const auto workspace =
-      std::make_shared<const Buffer<std::byte>>(Device::cuda, plan.workspace_bytes);
+  const auto workspace = std::make_shared<const Buffer<std::byte>>(
+      Device::cuda, args.trainings * plan.workspace_bytes);
   return traced(args, "block", precision_of<T>, [args, plan, workspace](Stream stream) {
     launch_fit(args, plan, *workspace, cuda_stream(stream));
   });

@@ -10,7 +10,7 @@
 // h_l of all units (twice) with the shares of dh_l, or of the own units. At the size of the
 // original experiment about 200 KB. Networks whose slices and batch take more than a block has are
 // refused, and so are those without a hidden layer, and devices without clusters (before compute
-// capability 9.0).
+// capability 9.0). Several trainings have a cluster each.
 
 #include <memory>
 
@@ -34,7 +34,8 @@ __global__ void __launch_bounds__(threads, 1)
     shared[i] = {};
   }
   __syncthreads();
-  ClusterFit<distance, T>(args, plan, reinterpret_cast<std::byte*>(shared)).run();
+  const FitArgs<T> own = training_at(args, blockIdx.x / cluster_blocks, plan.parameters);
+  ClusterFit<distance, T>(own, plan, reinterpret_cast<std::byte*>(shared)).run();
 #else
   __trap();  // never launched: the variant refuses devices without clusters
 #endif
@@ -80,7 +81,7 @@ void launch_fit(const FitArgs<T>& args, const ClusterPlan& plan, cudaStream_t st
   cluster.id = cudaLaunchAttributeClusterDimension;
   cluster.val.clusterDim = {cluster_blocks, 1, 1};
   cudaLaunchConfig_t config{};
-  config.gridDim = dim3(cluster_blocks);
+  config.gridDim = dim3(tile_blocks(args.trainings * cluster_blocks, "fit/cluster"));
   config.blockDim = dim3(threads);
   config.dynamicSmemBytes = static_cast<std::size_t>(plan.shared_bytes);
   config.stream = stream;

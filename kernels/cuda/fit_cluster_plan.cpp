@@ -35,6 +35,7 @@ ClusterPlan plan_cluster(const FitArgs<T>& args, std::int64_t threads, std::int6
   const Network& network = *args.training.network;
   ClusterPlan plan{};
   plan.batches = fit_batches(args);
+  plan.parameters = network.parameter_count();
   plan.layers = static_cast<int>(network.layers().size());
   plan.cost_count = static_cast<int>(std::min<std::int64_t>(plan.batches.batch, threads));
 

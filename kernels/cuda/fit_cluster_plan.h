@@ -33,6 +33,7 @@ struct ClusterLayer {
 
 struct ClusterPlan {
   FitBatches batches;
+  std::int64_t parameters;  ///< of the network
   int layers;
   ClusterLayer layer[most_fit_layers];
   std::int64_t adam;   ///< the step's scalars

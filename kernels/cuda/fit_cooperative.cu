@@ -1,7 +1,8 @@
 // Fit, rung 2: a cooperative grid trains the network, all epochs in one launch, where rung 1 had
 // one multiprocessor of the device work. The step is the same (fit_team.cuh), its tiles spread over
 // all threads of the grid, and its 2 L + 3 barriers are the grid's: every device since compute
-// capability 6.0 has them. Any network up to 16 layers is served.
+// capability 6.0 has them. Any network up to 16 layers is served. Of several trainings each has the
+// whole grid in its turn.
 //
 // All arrays lie in a workspace in global memory, which is to say in L2; no shared memory is used.
 // A barrier of the grid makes every block's writes visible to all, but it goes through L2 and costs
@@ -61,7 +62,7 @@ std::shared_ptr<const Plan> plan_for(const FitArgs<T>& args) {
 }
 
 template <class T>
-void launch_fit(const FitArgs<T>& args, const Plan& plan, cudaStream_t stream) {
+void launch_training(const FitArgs<T>& args, const Plan& plan, cudaStream_t stream) {
   SIAMESE_CHECK_CUDA(cudaMemsetAsync(plan.workspace.data(), 0,
                                      static_cast<std::size_t>(plan.workspace.size()), stream));
   cudaLaunchAttribute cooperative{};
@@ -77,6 +78,13 @@ void launch_fit(const FitArgs<T>& args, const Plan& plan, cudaStream_t stream) {
     SIAMESE_CHECK_CUDA(cudaLaunchKernelEx(&config, fit_cooperative<distance.value, T>, args,
                                           plan.fit, plan.workspace.data()));
   });
+}
+
+template <class T>
+void launch_fit(const FitArgs<T>& args, const Plan& plan, cudaStream_t stream) {
+  for (std::int64_t k = 0; k < args.trainings; ++k) {
+    launch_training(training_at(args, k, plan.fit.parameters), plan, stream);
+  }
 }
 
 template <class T>

@@ -30,6 +30,7 @@ struct PlannedLayer {
 /// Where a training by one team keeps everything that lasts longer than a step's phase.
 struct FitPlan {
   FitBatches batches;
+  std::int64_t parameters;  ///< of the network
   int layers;
   PlannedLayer layer[most_fit_layers];
   Place adam;   ///< the step's scalars

@@ -29,8 +29,9 @@ std::string shape_text(std::string_view what, std::int64_t count) {
   return fmt::format("{}:{}", what, count);
 }
 
-std::string shape_text(std::int64_t points, std::int64_t pairs) {
-  return fmt::format("points:{}/pairs:{}", points, pairs);
+std::string shape_text(std::int64_t points, std::int64_t pairs, std::int64_t trainings) {
+  const std::string text = fmt::format("points:{}/pairs:{}", points, pairs);
+  return trainings == 1 ? text : fmt::format("{}/trainings:{}", text, trainings);
 }
 
 Launch traced(std::string_view op, std::string_view variant, Precision precision,

@@ -34,9 +34,9 @@ std::optional<std::string> serves_lists(const DistanceLossArgs<T>& args) {
 /// Throws UsageError where dense pairs do not have two points each.
 void check_counts(PairForm form, std::int64_t points, std::int64_t pairs);
 
-/// "WHAT:COUNT", and "points:30/pairs:128".
+/// "WHAT:COUNT", and "points:30/pairs:128", of several trainings with "/trainings:5" behind.
 std::string shape_text(std::string_view what, std::int64_t count);
-std::string shape_text(std::int64_t points, std::int64_t pairs);
+std::string shape_text(std::int64_t points, std::int64_t pairs, std::int64_t trainings = 1);
 
 /// A shape as profiles show it.
 template <class Args>
@@ -50,7 +50,7 @@ std::string shape_name(const AdamArgs<T>& args) {
 }
 template <class T>
 std::string shape_name(const FitArgs<T>& args) {
-  return shape_name(args.training);
+  return shape_text(args.training.points, args.training.pairs.count, args.trainings);
 }
 
 /// `launch` inside an NVTX range op/variant/precision/shape, which profilers show on their time

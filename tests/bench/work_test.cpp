@@ -100,6 +100,9 @@ TEST(Work, FitIsItsSteps) {
   EXPECT_EQ(work(args).operations, 2 * epoch);
   args.batch = 100;  // one step that sees every point
   EXPECT_EQ(work(args).operations, 2 * (30 * 120 + 10 * 16 + 384));
+  args.trainings = 3;  // the data once, parameters and moments in and out of each
+  EXPECT_EQ(work(args).operations, 3 * 2 * (30 * 120 + 10 * 16 + 384));
+  EXPECT_EQ(work(args).bytes, 4 * (30 * 3 + 10) + 8 * 10 + 3 * 4 * 6 * 32);
 }
 
 }  // namespace

@@ -229,6 +229,11 @@ std::vector<ProblemSpec> fit_specs() {
       with(ProblemSpec::indexed(21, 70), Network::parse("6-12tanh-40")),
       with(ProblemSpec::indexed(21, 70), Network::parse("4-16relu-16relu-16relu-16relu-6sigmoid")),
   };
+  for (ProblemSpec spec : {with(ProblemSpec::indexed(19, 40), small),
+                           with(ProblemSpec::all_pairs(11), Network::parse("4-20relu-3"))}) {
+    spec.trainings = 5;
+    specs.push_back(spec);
+  }
   for (const Distance distance : all_distances) {
     const Loss loss{distance, Criterion::squared};
     specs.push_back(with(ProblemSpec::indexed(150, 33), small, loss));  // fewer pairs than points
