@@ -1,7 +1,5 @@
 #include "bench/ceilings.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <functional>
 #include <new>
@@ -9,6 +7,7 @@
 
 #include "bench/simd/probe.h"
 #include "bench/timing.h"
+#include "kernels/cpu/parallel.h"
 #include "model/error.h"
 
 namespace siamese::bench {
@@ -45,17 +44,14 @@ volatile double sink;
 double together(int threads, const std::function<double(int)>& body) {
   double begin = 0.0;
   double end = 0.0;
-#pragma omp parallel num_threads(threads)
-  {
-#pragma omp barrier
-#pragma omp master
-    begin = now();
-    const double result = body(omp_get_thread_num());
-#pragma omp barrier
-#pragma omp master
-    end = now();
+  parallel(threads, [&](Team team) {
+    team.barrier();
+    if (team.index() == 0) begin = now();
+    const double result = body(team.index());
+    team.barrier();
+    if (team.index() == 0) end = now();
     sink = result;
-  }
+  });
   return end - begin;
 }
 

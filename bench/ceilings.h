@@ -37,8 +37,8 @@ struct Ceilings {
   double least_seconds(const Work& work, Precision precision) const;
 };
 
-/// Measures the CPU's ceilings in interleaved rounds for `seconds`. `threads` is what OpenMP uses;
-/// the widest instruction set of the machine counts, whatever SIAMESE_ISA has chosen.
+/// Measures the CPU's ceilings in interleaved rounds for `seconds`. `threads` is what the variants
+/// use; the widest instruction set of the machine counts, whatever SIAMESE_ISA has chosen.
 Ceilings measure_ceilings(int threads, double seconds);
 
 /// The float32 FMA rate of `threads` cores now, operations/s, in a few milliseconds: held against

@@ -1,6 +1,7 @@
 #include "bench/row.h"
 
 #include <fmt/format.h>
+#include <omp.h>
 
 #include <algorithm>
 #include <array>
@@ -182,6 +183,8 @@ class VariantRow final : public Row {
       }
       worst_error_ = std::max(worst_error_, comparison.ratio);
     }
+    // The reference's threads would spin on for a while, beside what is timed next.
+    omp_pause_resource_all(omp_pause_soft);
   }
 
   void measure(benchmark::State& state) {

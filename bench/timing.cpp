@@ -1,7 +1,5 @@
 #include "bench/timing.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -9,6 +7,7 @@
 #include <vector>
 
 #include "bench/ceilings.h"
+#include "kernels/cpu/parallel.h"
 
 namespace siamese::bench {
 namespace {
@@ -26,12 +25,13 @@ class SteadyStopwatch final : public Stopwatch {
 
   void flush_caches() override {
     junk_.resize(flush_bytes / sizeof(std::int64_t));
-    const auto count = static_cast<std::int64_t>(junk_.size());
-#pragma omp parallel for schedule(static)
-    for (std::int64_t i = 0; i < count; ++i) ++junk_[static_cast<std::size_t>(i)];
+    parallel(most_threads(), [&](Team team) {
+      const Team::Range share = team.share(static_cast<std::int64_t>(junk_.size()));
+      for (std::int64_t i = share.begin; i < share.end; ++i) ++junk_[static_cast<std::size_t>(i)];
+    });
   }
 
-  double speed() override { return probe_float32(omp_get_max_threads()); }
+  double speed() override { return probe_float32(most_threads()); }
 
  private:
   std::vector<std::int64_t> junk_;

@@ -31,8 +31,8 @@ siamese_find_or_fetch(benchmark 1.7
 set(BUILD_TESTING ${BUILD_TESTING_BEFORE})
 
 if(SIAMESE_SANITIZE MATCHES "thread")
-  # No OpenMP runtime at hand is built for ThreadSanitizer, which would report races inside it. The
-  # CPU kernels start std::threads instead (kernels/cpu/parallel.h); the rest runs on one thread.
+  # No OpenMP runtime at hand is built for ThreadSanitizer, which would report races inside it. Eigen
+  # and the reference run on one thread then; the CPU kernels have threads of their own.
   message(STATUS "OpenMP: off, because ThreadSanitizer cannot see its synchronisation")
   add_library(OpenMP::OpenMP_CXX INTERFACE IMPORTED)
   target_compile_options(OpenMP::OpenMP_CXX INTERFACE -Wno-unknown-pragmas)

@@ -1,47 +1,47 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 #include "kernels/cpu/flush_to_zero.h"
 
-// The one place where the CPU kernels start threads. They are OpenMP's, which keeps them waiting
-// between teams. A build without OpenMP starts std::threads for the same code and the same
-// barriers: so do builds with ThreadSanitizer, for no OpenMP runtime at hand is built for it, and
-// it would take the runtime's barriers for none and report races that are not there.
-// ThreadSanitizer follows accesses of up to 16 bytes: run it with SIAMESE_ISA=sse2, or it is blind
-// to what the kernels do with wider vectors.
-#ifdef _OPENMP
-#include <omp.h>
-#else
-#include <barrier>
-#include <thread>
-#include <vector>
-#endif
+// The one place where the CPU kernels start threads, and how these wait for each other.
+//
+// Threads of GCC's OpenMP runtime wait by spinning, for some 20 ms. That is fast while each has a
+// processor of its own; but where another program runs as well, one that spins may hold the
+// processor that the one it waits for is queued on, and a step of 0.1 ms was seen to take 20. To
+// sleep at once is slow in another way: a processor of a virtual machine that sleeps has to be
+// given back by the host. Threads here spin for some microseconds, then yield their processor again
+// and again to whoever wants it, and sleep after milliseconds.
 
 namespace siamese {
+
+/// Where threads wait for each other, again and again.
+class Barrier {
+ public:
+  /// Returns when `threads` threads have come.
+  void wait(int threads);
+
+ private:
+  std::atomic<std::uint32_t> arrived_ = 0;
+  std::atomic<std::uint32_t> phase_ = 0;
+};
 
 /// One thread's place among those that run a body together.
 class Team {
  public:
-#ifdef _OPENMP
-  Team(int index, int size) : index_(index), size_(size) {}
-  /// Waits for all of the team; every one of them must come here.
-  void barrier() const {
-    if (size_ > 1) {
-#pragma omp barrier
-    }
-  }
-#else
-  Team(int index, int size, std::barrier<>* barrier = nullptr)
+  /// `barrier` is needed by more than one.
+  Team(int index, int size, Barrier* barrier = nullptr)
       : index_(index), size_(size), barrier_(barrier) {}
-  void barrier() const {
-    if (size_ > 1) barrier_->arrive_and_wait();
-  }
-#endif
 
   int index() const { return index_; }
   int size() const { return size_; }
+
+  /// Waits for all of the team; every one of them must come here.
+  void barrier() const {
+    if (size_ > 1) barrier_->wait(size_);
+  }
 
   /// This thread's share of 0 .. count - 1, in whole multiples of `grain` but for the last.
   struct Range {
@@ -57,48 +57,32 @@ class Team {
  private:
   int index_;
   int size_;
-#ifndef _OPENMP
-  std::barrier<>* barrier_;
-#endif
+  Barrier* barrier_;
 };
 
-/// Runs body(team) on at most `threads` threads, team.size() of them (fewer where OpenMP has no
-/// more), each flushing denormal numbers to zero; returns when all are done. The body must not
-/// throw.
+/// A body with what it captures, without owning it.
+struct TeamBody {
+  void (*call)(const void* body, Team team);
+  const void* body;
+};
+
+/// Runs the body on a team of at most `threads` threads, of which the caller is the first; returns
+/// when all are done. They are fewer where the system gives no more, and it is the caller alone
+/// where another thread has a team at work or the caller is in one.
+void run_team(int threads, TeamBody body);
+
+/// The same, with each thread flushing denormal numbers to zero. The body must not throw.
 template <class Body>
 void parallel(int threads, const Body& body) {
-  if (threads == 1) {
-    const FlushToZero flush;
-    body(Team(0, 1));
-    return;
-  }
-#ifdef _OPENMP
-#pragma omp parallel num_threads(threads)
-  {
-    const FlushToZero flush;
-    body(Team(omp_get_thread_num(), omp_get_num_threads()));
-  }
-#else
-  std::barrier<> barrier(threads);
-  const auto run = [&](int index) {
-    const FlushToZero flush;
-    body(Team(index, threads, &barrier));
-  };
-  std::vector<std::thread> others;
-  for (int index = 1; index < threads; ++index) others.emplace_back(run, index);
-  run(0);
-  for (std::thread& other : others) other.join();
-#endif
+  run_team(threads, {[](const void* what, Team team) {
+                       const FlushToZero flush;
+                       (*static_cast<const Body*>(what))(team);
+                     },
+                     &body});
 }
 
 /// As many threads as a team may have: OMP_NUM_THREADS, else the processors.
-inline int most_threads() {
-#ifdef _OPENMP
-  return omp_get_max_threads();
-#else
-  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
-#endif
-}
+int most_threads();
 
 /// The threads that pay for `work` units of which one thread should have `least` or more.
 inline int threads_for(double work, double least) {
