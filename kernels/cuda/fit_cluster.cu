@@ -44,25 +44,13 @@ __global__ void __launch_bounds__(threads, 1)
 template <Distance distance, class T>
 constexpr auto pair_bytes = static_cast<std::int64_t>(sizeof(BatchPair<distance, T>));
 
-bool device_lacks_clusters() {
-  if (backend(Device::cuda).why_unavailable()) return false;  // no device, which is another matter
-  int device = 0;
-  SIAMESE_CHECK_CUDA(cudaGetDevice(&device));
-  int clusters = 0;
-  SIAMESE_CHECK_CUDA(cudaDeviceGetAttribute(&clusters, cudaDevAttrClusterLaunch, device));
-  return clusters == 0;
-}
-
 template <class T>
 std::optional<std::string> why_unsupported(const FitArgs<T>& args) {
   std::optional<std::string> reason;
   with_distance(args.training.loss.distance, [&](auto distance) {
     reason = why_no_cluster(args, threads, pair_bytes<distance.value, T>);
   });
-  if (!reason && device_lacks_clusters()) {
-    reason = "the device has no clusters of blocks; expected compute capability 9.0 or later";
-  }
-  return reason;
+  return reason ? reason : why_before_90();
 }
 
 template <class T>

@@ -31,8 +31,8 @@ inline constexpr FusedForm fused_mma{.units = 8,
                                      .widest_layer = 256,
                                      .most_shared_bytes = std::int64_t{163} * 1024};
 
-/// Of wgmma, compute capability 9.0: a unit is a warpgroup, whose inputs lie in one buffer while
-/// its outputs go to the other.
+/// Of wgmma and its twin, compute capability 9.0: a unit is a warpgroup, whose inputs lie in one
+/// buffer while its outputs go to the other.
 inline constexpr FusedForm fused_wgmma{.units = 2,
                                        .rows = 64,
                                        .padding = 0,

@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/probe.h"
 #include "model/error.h"
 
 namespace siamese::cuda {
@@ -32,6 +33,13 @@ DeviceLimits query_limits() {
           attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device)};
 }
 
+// Also where there is no device.
+bool device_code_has(bool DeviceCode::*feature) {
+  if (backend(Device::cuda).why_unavailable()) return true;
+  static const DeviceCode code = probe_device_code();
+  return code.*feature;
+}
+
 }  // namespace
 
 const DeviceLimits& device_limits() {
@@ -40,12 +48,13 @@ const DeviceLimits& device_limits() {
 }
 
 std::optional<std::string> why_no_wgmma() {
-  if (backend(Device::cuda).why_unavailable()) return std::nullopt;
-  const int device = current_device();
-  const std::int64_t major = attribute(cudaDevAttrComputeCapabilityMajor, device);
-  const std::int64_t minor = attribute(cudaDevAttrComputeCapabilityMinor, device);
-  if (major == 9 && minor == 0) return std::nullopt;
-  return fmt::format("a device of compute capability {}.{}; wgmma is of 9.0", major, minor);
+  if (device_code_has(&DeviceCode::wgmma)) return std::nullopt;
+  return "code without wgmma; expected that for sm_90a, on a device of compute capability 9.0";
+}
+
+std::optional<std::string> why_before_90() {
+  if (device_code_has(&DeviceCode::of_90)) return std::nullopt;
+  return "code without bulk copies and clusters; expected that for compute capability 9.0 or later";
 }
 
 unsigned strided_blocks(std::int64_t items, std::int64_t per_block) {

@@ -20,9 +20,10 @@ struct DeviceLimits {
 
 const DeviceLimits& device_limits();
 
-/// Why the device cannot run wgmma, whose code is for compute capability 9.0 and no other. Nothing
-/// where there is no device, which is another matter.
+/// Why the code that runs on the device is without wgmma, or without bulk copies and clusters of
+/// blocks. Nothing where there is no device, which is another matter.
 std::optional<std::string> why_no_wgmma();
+std::optional<std::string> why_before_90();
 
 inline cudaStream_t cuda_stream(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
 

@@ -45,34 +45,36 @@ __device__ inline std::uint32_t round_tf32(float value) {
 /// ldmatrix: `count` matrices of 8 rows of 16 bytes in shared memory, lane l giving the address of
 /// row l % 8 of matrix l / 8. `turned` reads 16-bit elements of k-major matrices as row-major ones.
 template <bool turned>
-__device__ inline void load_matrices(const void* row, std::uint32_t (&to)[4]) {
-  const auto at = static_cast<std::uint32_t>(__cvta_generic_to_shared(row));
+__device__ inline void load_matrices(std::uint32_t row, std::uint32_t (&to)[4]) {
   if constexpr (turned) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-                 : "r"(at)
+                 : "r"(row)
                  : "memory");
   } else {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-                 : "r"(at)
+                 : "r"(row)
                  : "memory");
   }
 }
 template <bool turned>
-__device__ inline void load_matrices(const void* row, std::uint32_t (&to)[2]) {
-  const auto at = static_cast<std::uint32_t>(__cvta_generic_to_shared(row));
+__device__ inline void load_matrices(std::uint32_t row, std::uint32_t (&to)[2]) {
   if constexpr (turned) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
                  : "=r"(to[0]), "=r"(to[1])
-                 : "r"(at)
+                 : "r"(row)
                  : "memory");
   } else {
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
                  : "=r"(to[0]), "=r"(to[1])
-                 : "r"(at)
+                 : "r"(row)
                  : "memory");
   }
+}
+template <bool turned, int count>
+__device__ void load_matrices(const void* row, std::uint32_t (&to)[count]) {
+  load_matrices<turned>(static_cast<std::uint32_t>(__cvta_generic_to_shared(row)), to);
 }
 
 __device__ inline void multiply_add_bf16(const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],

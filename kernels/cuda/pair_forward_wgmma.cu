@@ -3,19 +3,23 @@
 // waits for operands to reach registers; here a warpgroup reads them once for 64 rows, straight
 // into the tensor cores. X [n, d0] is read once, h_1 .. h_L are written once.
 //
-// Weights and activations lie in shared memory in the blocks of wgmma.cuh: for the seed's network
-// 99,840 bytes of weights and 2 x 2 x 26,624 of activations.
+// Rung 4 is its twin, the same kernel with products by mma.sync: to tell what wgmma itself buys,
+// and for devices of compute capability 9.0 or later without it (wgmma_twin.cuh).
+//
+// Weights and activations lie in shared memory in the blocks of warpgroup.cuh: for the seed's
+// network 99,840 bytes of weights and 2 x 2 x 26,624 of activations.
 
 #include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/weight_blocks.cuh"
+#include "kernels/cuda/wgmma.cuh"
+#include "kernels/cuda/wgmma_twin.cuh"
 
 namespace siamese::cuda {
 namespace {
 
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
-
 /// A warpgroup takes 64 rows. It reads a layer's input from one buffer and writes its output to the
 /// other; its warps meet between layers.
+template <class Multiplier>
 class GroupChain {
  public:
   static constexpr FusedForm form = fused_wgmma;
@@ -26,12 +30,12 @@ class GroupChain {
 
   __device__ GroupChain(const FusedPlan& plan, unsigned char* shared)
       : shared_(shared),
-        group_(wgmma::group_of_thread()),
-        first_row_(static_cast<int>(threadIdx.x) / warp_size % wgmma::group_warps * 16) {
+        group_(warpgroup::group_of_thread()),
+        first_row_(static_cast<int>(threadIdx.x) / warp_size % warpgroup::group_warps * 16) {
     auto* const buffers = reinterpret_cast<std::uint32_t*>(shared + plan.activations +
                                                            group_ * plan.activation_bytes);
-    input_ = {buffers, wgmma::rows};
-    output_ = {buffers + plan.activation_bytes / 8, wgmma::rows};
+    input_ = {buffers, warpgroup::rows};
+    output_ = {buffers + plan.activation_bytes / 8, warpgroup::rows};
   }
 
   __device__ int unit() const { return group_; }
@@ -51,14 +55,13 @@ class GroupChain {
           input_.own_pair(first_row_ + block % 2 * 8, block / 2 * 8) =
               mma::bf16_pair(pair.x, pair.y);
         });
-    wgmma::meet(group_);
+    Multiplier::meet(group_);
   }
 
   template <class Use>
   __device__ void multiply(const FusedLayer& layer, Use use) {
-    wgmma::multiply_all<true>(wgmma::Operand<false>(input_, 0, 0),
-                              fused::weight_blocks(layer, shared_), layer.depth / wgmma::depth,
-                              layer.columns, use);
+    warpgroup::multiply_all<Multiplier, true>(input_, fused::weight_blocks(layer, shared_),
+                                              layer.depth / warpgroup::depth, layer.columns, use);
   }
 
   __device__ void keep(int column, int i, std::uint32_t pair) {
@@ -66,8 +69,8 @@ class GroupChain {
   }
 
   __device__ void turn(const FusedLayer&) {
-    wgmma::meet(group_);
-    const wgmma::Blocks kept = output_;
+    Multiplier::meet(group_);
+    const warpgroup::Blocks kept = output_;
     output_ = input_;
     input_ = kept;
   }
@@ -76,42 +79,47 @@ class GroupChain {
   unsigned char* shared_;
   int group_;
   int first_row_;  // of the warp, among the warpgroup's
-  wgmma::Blocks input_;
-  wgmma::Blocks output_;
+  warpgroup::Blocks input_;
+  warpgroup::Blocks output_;
 };
 
-#endif
-
+template <class Multiplier>
 __global__ void __launch_bounds__(fused::threads, 1)
     forward_wgmma(const __grid_constant__ FusedPlan plan, std::int64_t points,
                   const float* __restrict__ x, const unsigned char* __restrict__ image,
                   float* __restrict__ hidden, float* __restrict__ embeddings) {
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  extern __shared__ __align__(128) unsigned char shared[];
-  fused::forward<GroupChain>(plan, points, x, image, hidden, embeddings, shared);
-#else
-  __trap();  // never launched: the variant refuses other devices
-#endif
+  if constexpr (Multiplier::available) {
+    extern __shared__ __align__(128) unsigned char shared[];
+    fused::forward<GroupChain<Multiplier>>(plan, points, x, image, hidden, embeddings, shared);
+  } else {
+    __trap();  // never launched: the variant refuses such devices
+  }
 }
 
-std::optional<std::string> why_unsupported(const PairForwardArgs<float>& args) {
-  if (auto reason = why_not_fused(*args.network, fused_wgmma)) return reason;
-  return why_no_wgmma();
-}
-
+template <class Multiplier>
 Launch prepare(const PairForwardArgs<float>& args) {
   const FusedPlan plan = plan_fused(*args.network, fused_wgmma);
-  return traced(args, "wgmma", Precision::bf16,
-                fused::prepare(args, fused_wgmma, WeightImage::Form::blocks, plan, forward_wgmma,
-                               "forward_wgmma"));
+  return traced(args, Multiplier::name, Precision::bf16,
+                fused::prepare(args, fused_wgmma, WeightImage::Form::blocks, plan,
+                               forward_wgmma<Multiplier>, "forward_wgmma"));
 }
 
-const Register<PairForwardArgs<float>> bf16({.name = "wgmma",
-                                             .device = Device::cuda,
-                                             .precision = Precision::bf16,
-                                             .rung = 5,
-                                             .why_unsupported = why_unsupported,
-                                             .prepare = prepare});
+template <class Multiplier>
+Variant<PairForwardArgs<float>> variant(int rung, std::optional<std::string> (*why_unavailable)()) {
+  return {.name = Multiplier::name,
+          .device = Device::cuda,
+          .precision = Precision::bf16,
+          .rung = rung,
+          .why_unsupported =
+              [=](const PairForwardArgs<float>& args) {
+                const auto reason = why_not_fused(*args.network, fused_wgmma);
+                return reason ? reason : why_unavailable();
+              },
+          .prepare = prepare<Multiplier>};
+}
+
+const Register<PairForwardArgs<float>> wgmma(variant<Wgmma>(5, why_no_wgmma));
+const Register<PairForwardArgs<float>> twin(variant<WgmmaTwin>(4, why_before_90));
 
 }  // namespace
 }  // namespace siamese::cuda

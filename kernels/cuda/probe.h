@@ -8,4 +8,13 @@ namespace siamese::cuda {
 /// runtime's record of the error is cleared.
 cudaError_t probe_code();
 
+/// What the program's code for the current device, which is not always the latest that the device
+/// could run, was compiled for.
+struct DeviceCode {
+  bool of_90;  ///< compute capability 9.0 or later
+  bool wgmma;  ///< sm_90a
+};
+
+DeviceCode probe_device_code();
+
 }  // namespace siamese::cuda

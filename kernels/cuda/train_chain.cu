@@ -18,36 +18,37 @@
 #include "kernels/cuda/pair_loss.cuh"
 #include "kernels/cuda/train_wgmma_kernels.h"
 #include "kernels/cuda/weight_blocks.cuh"
+#include "kernels/cuda/wgmma.cuh"
+#include "kernels/cuda/wgmma_twin.cuh"
 
 namespace siamese::cuda {
 namespace {
 
-constexpr int chain_threads = chain_groups * wgmma::group_threads;
-constexpr int outer_tiles = most_middle_columns / wgmma::rows;
+constexpr int chain_threads = chain_groups * warpgroup::group_threads;
+constexpr int outer_tiles = most_middle_columns / warpgroup::rows;
 
 /// The gradient [d, 16] of an outer layer, or its transpose, by tiles of 64 rows. Where the last
 /// tile would go past the end it overlaps the one before.
 using OuterSums = float[outer_tiles][2][4];
 
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
-
 /// sums += H^T other, H [64, columns], other [64, 16].
-__device__ void add_outer(const wgmma::Blocks& h, int columns, const wgmma::Blocks& other,
+template <class Multiplier>
+__device__ void add_outer(const warpgroup::Blocks& h, int columns, const warpgroup::Blocks& other,
                           OuterSums& sums) {
-  wgmma::begin(sums);
+  Multiplier::begin(sums);
 #pragma unroll
   for (int tile = 0; tile < outer_tiles; ++tile) {
-    const int column = min(tile * wgmma::rows, columns - wgmma::rows);
-    wgmma::Operand<true> a(h, 0, column);
-    wgmma::Operand<true> b(other, 0, 0);
+    const int column = min(tile * warpgroup::rows, columns - warpgroup::rows);
+    warpgroup::Operand<Multiplier, true> a(h, 0, column);
+    warpgroup::Operand<Multiplier, true> b(other, 0, 0);
 #pragma unroll
-    for (int s = 0; s < stripe_rows / wgmma::depth; ++s) {
-      wgmma::multiply_add<true, true>(a.descriptor, b.descriptor, sums[tile]);
-      a.descriptor += a.step;
-      b.descriptor += b.step;
+    for (int s = 0; s < stripe_rows / warpgroup::depth; ++s) {
+      Multiplier::multiply_add(a, b, sums[tile]);
+      a.step();
+      b.step();
     }
   }
-  wgmma::finish(sums);
+  Multiplier::finish(sums);
 }
 
 /// use(row, column, sum) for each element of the sums, which this thread has, once.
@@ -56,8 +57,8 @@ __device__ void each_outer(const OuterSums& sums, int columns, int first_row, Us
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
 #pragma unroll
   for (int tile = 0; tile < outer_tiles; ++tile) {
-    const int begin = tile * wgmma::rows;
-    const int row = min(begin, columns - wgmma::rows) + first_row + lane / 4;
+    const int begin = tile * warpgroup::rows;
+    const int row = min(begin, columns - warpgroup::rows) + first_row + lane / 4;
 #pragma unroll
     for (int t = 0; t < 2; ++t) {
 #pragma unroll
@@ -70,7 +71,7 @@ __device__ void each_outer(const OuterSums& sums, int columns, int first_row, Us
 }
 
 /// A warpgroup of the first kernel.
-template <Distance distance>
+template <class Multiplier, Distance distance>
 class TrainChain {
  public:
   __device__ TrainChain(const TrainPlan& plan, const TrainStepArgs<float>& args,
@@ -79,13 +80,13 @@ class TrainChain {
         args_(args),
         shared_(shared),
         records_(records),
-        group_(wgmma::group_of_thread()),
+        group_(warpgroup::group_of_thread()),
         lane_(static_cast<int>(threadIdx.x) % warp_size),
-        first_row_(static_cast<int>(threadIdx.x) / warp_size % wgmma::group_warps * 16) {
+        first_row_(static_cast<int>(threadIdx.x) / warp_size % warpgroup::group_warps * 16) {
     auto* at = reinterpret_cast<std::uint32_t*>(shared + plan.chain_group +
                                                 group_ * plan.chain_group_bytes);
     const auto take = [&](int columns) {
-      const wgmma::Blocks blocks{at, stripe_rows};
+      const warpgroup::Blocks blocks{at, stripe_rows};
       at += stripe_rows * columns / 2;
       return blocks;
     };
@@ -100,26 +101,26 @@ class TrainChain {
     for (std::int64_t stripe = blockIdx.x * chain_groups + group_; stripe < plan_.stripes;
          stripe += groups) {
       stripe_ = stripe;
-      const wgmma::Blocks record{
+      const warpgroup::Blocks record{
           reinterpret_cast<std::uint32_t*>(records_ + stripe * plan_.record_bytes()), stripe_rows};
       load_points(record);
-      wgmma::meet(group_);
+      Multiplier::meet(group_);
       forward(plan_.layer[0], x_, h1_);
-      wgmma::meet(group_);
+      Multiplier::meet(group_);
       forward(plan_.layer[1], h1_, h2_);
-      wgmma::meet(group_);
+      Multiplier::meet(group_);
       lose();
-      wgmma::meet(group_);
-      add_outer(h2_, plan_.layer[1].columns, dz3_, last_);
-      wgmma::meet(group_);  // now h_2 may be overwritten
+      Multiplier::meet(group_);
+      add_outer<Multiplier>(h2_, plan_.layer[1].columns, dz3_, last_);
+      Multiplier::meet(group_);  // now h_2 may be overwritten
       backward(plan_.layer[2], plan_.layer[1].activation, dz3_, h2_, [&](int row, int column) {
         record.own_pair(row, column) = h2_.own_pair(row, column);
       });
-      wgmma::meet(group_);
+      Multiplier::meet(group_);
       backward(plan_.layer[1], plan_.layer[0].activation, h2_, h1_, [](int, int) {});
-      wgmma::meet(group_);
-      add_outer(h1_, plan_.layer[0].columns, x_, first_);
-      wgmma::meet(group_);  // now x may be overwritten
+      Multiplier::meet(group_);
+      add_outer<Multiplier>(h1_, plan_.layer[0].columns, x_, first_);
+      Multiplier::meet(group_);  // now x may be overwritten
     }
   }
 
@@ -150,7 +151,7 @@ class TrainChain {
   }
 
   /// x of the stripe's points and its column of ones; all 0 where there is no pair.
-  __device__ void load_points(const wgmma::Blocks& record) const {
+  __device__ void load_points(const warpgroup::Blocks& record) const {
     const int inputs = plan_.layer[0].inputs;
     const bool exists = pair() < plan_.pairs;
     const PointPair points = exists ? points_of(args_.pairs, pair()) : PointPair{};
@@ -172,11 +173,11 @@ class TrainChain {
   }
 
   /// to = act(from W + b), and 1 in the column behind the last.
-  __device__ void forward(const FusedLayer& layer, const wgmma::Blocks& from,
-                          const wgmma::Blocks& to) const {
-    wgmma::multiply_all<true>(
-        wgmma::Operand<false>(from, 0, 0), fused::weight_blocks(layer, shared_),
-        layer.depth / wgmma::depth, layer.columns, [&](int first, const auto& sums) {
+  __device__ void forward(const FusedLayer& layer, const warpgroup::Blocks& from,
+                          const warpgroup::Blocks& to) const {
+    warpgroup::multiply_all<Multiplier, true>(
+        from, fused::weight_blocks(layer, shared_), layer.depth / warpgroup::depth, layer.columns,
+        [&](int first, const auto& sums) {
           with_activation(layer.activation, [&](auto activation) {
 #pragma unroll
             for (int t = 0; t < static_cast<int>(std::size(sums)); ++t) {
@@ -198,10 +199,11 @@ class TrainChain {
   /// E, the cost of the stripe's pairs, and dz_3, all in registers but for dz_3's place.
   __device__ void lose() {
     const FusedLayer& layer = plan_.layer[2];
-    wgmma::Sums<2> e = {};
-    wgmma::multiply(wgmma::Operand<false>(h2_, 0, 0),
-                    wgmma::Operand<true>(fused::weight_blocks(layer, shared_), 0, 0),
-                    layer.depth / wgmma::depth, e);
+    warpgroup::Sums<2> e = {};
+    warpgroup::multiply<Multiplier>(
+        warpgroup::Operand<Multiplier, false>(h2_, 0, 0),
+        warpgroup::Operand<Multiplier, true>(fused::weight_blocks(layer, shared_), 0, 0),
+        layer.depth / warpgroup::depth, e);
     const auto column = [&](int t, int k) { return t * 8 + lane_ % 4 * 2 + k; };
     PairDistance<distance, float> d;
 #pragma unroll
@@ -244,11 +246,11 @@ class TrainChain {
 
   /// h = (dz W^T) * act'(h), and after(row, column) for the lane's own pairs of it.
   template <class After>
-  __device__ void backward(const FusedLayer& layer, Activation below, const wgmma::Blocks& dz,
-                           const wgmma::Blocks& h, After after) const {
-    wgmma::multiply_all<false>(
-        wgmma::Operand<false>(dz, 0, 0), fused::weight_blocks(layer, shared_),
-        layer.columns / wgmma::depth, layer.depth, [&](int first, const auto& sums) {
+  __device__ void backward(const FusedLayer& layer, Activation below, const warpgroup::Blocks& dz,
+                           const warpgroup::Blocks& h, After after) const {
+    warpgroup::multiply_all<Multiplier, false>(
+        dz, fused::weight_blocks(layer, shared_), layer.columns / warpgroup::depth, layer.depth,
+        [&](int first, const auto& sums) {
           with_activation(below, [&](auto activation) {
 #pragma unroll
             for (int t = 0; t < static_cast<int>(std::size(sums)); ++t) {
@@ -274,19 +276,17 @@ class TrainChain {
   int group_;
   int lane_;
   int first_row_;  // of the warp, in a stripe
-  wgmma::Blocks x_;
-  wgmma::Blocks h1_;
-  wgmma::Blocks h2_;
-  wgmma::Blocks dz3_;
+  warpgroup::Blocks x_;
+  warpgroup::Blocks h1_;
+  warpgroup::Blocks h2_;
+  warpgroup::Blocks dz3_;
   std::int64_t stripe_ = 0;
   double cost_ = 0.0;
   OuterSums first_ = {};  // transposed: units x inputs
   OuterSums last_ = {};   // units x outputs
 };
 
-#endif
-
-template <Distance distance>
+template <class Multiplier, Distance distance>
 __global__ void __launch_bounds__(chain_threads, 1)
     train_chain(const __grid_constant__ TrainPlan plan,
                 const __grid_constant__ TrainStepArgs<float> args, const unsigned char* image,
@@ -294,36 +294,46 @@ __global__ void __launch_bounds__(chain_threads, 1)
                 float* parts,  // [gridDim.x * chain_groups, outer parameters]
                 double* costs  // [gridDim.x]
     ) {
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  extern __shared__ __align__(128) unsigned char shared[];
-  bulk_copy_to_all(shared, image, plan.image_bytes);
-  TrainChain<distance> chain(plan, args, shared, records);
-  chain.run();
-  const std::int64_t part = static_cast<std::int64_t>(blockIdx.x) * chain_groups + chain.group();
-  chain.store_gradients(parts + part * (plan.parameters(0) + plan.parameters(2)));
-  const double cost = block_sum<chain_threads>(chain.cost());
-  if (threadIdx.x == 0) costs[blockIdx.x] = cost;
-#else
-  __trap();  // never launched: the variant refuses other devices
-#endif
+  if constexpr (Multiplier::available) {
+    extern __shared__ __align__(128) unsigned char shared[];
+    bulk_copy_to_all(shared, image, plan.image_bytes);
+    TrainChain<Multiplier, distance> chain(plan, args, shared, records);
+    chain.run();
+    const std::int64_t part = static_cast<std::int64_t>(blockIdx.x) * chain_groups + chain.group();
+    chain.store_gradients(parts + part * (plan.parameters(0) + plan.parameters(2)));
+    const double cost = block_sum<chain_threads>(chain.cost());
+    if (threadIdx.x == 0) costs[blockIdx.x] = cost;
+  } else {
+    __trap();  // never launched: the variant refuses such devices
+  }
 }
 
 }  // namespace
 
+template <class Multiplier>
 void allow_train_chain(const TrainPlan& plan, Distance distance) {
   with_distance(distance, [&](auto d) {
-    allow_shared(train_chain<d.value>, plan.chain_shared_bytes, "train_chain");
+    allow_shared(train_chain<Multiplier, d.value>, plan.chain_shared_bytes, "train_chain");
   });
 }
 
+template <class Multiplier>
 void launch_train_chain(const TrainPlan& plan, const TrainStepArgs<float>& args,
                         const TrainStores& stores, cudaStream_t stream) {
   with_distance(args.loss.distance, [&](auto d) {
-    train_chain<d.value><<<static_cast<unsigned>(stores.chain_blocks), chain_threads,
-                           static_cast<std::size_t>(plan.chain_shared_bytes), stream>>>(
+    train_chain<Multiplier, d.value><<<static_cast<unsigned>(stores.chain_blocks), chain_threads,
+                                       static_cast<std::size_t>(plan.chain_shared_bytes), stream>>>(
         plan, args, stores.image, stores.records, stores.outer, stores.costs);
     SIAMESE_CHECK_LAUNCH("train_chain");
   });
 }
+
+template void allow_train_chain<Wgmma>(const TrainPlan&, Distance);
+template void launch_train_chain<Wgmma>(const TrainPlan&, const TrainStepArgs<float>&,
+                                        const TrainStores&, cudaStream_t);
+
+template void allow_train_chain<WgmmaTwin>(const TrainPlan&, Distance);
+template void launch_train_chain<WgmmaTwin>(const TrainPlan&, const TrainStepArgs<float>&,
+                                            const TrainStores&, cudaStream_t);
 
 }  // namespace siamese::cuda

@@ -5,20 +5,21 @@
 // stripes of the block.
 //
 // One warpgroup only copies: records come in a ring of `middle_ring` in shared memory, filled by
-// bulk copies and handed back when both others have used them. It gives its registers to them.
+// bulk copies and handed back when both others have used them. With wgmma it gives its registers to
+// them; its twin makes A of 16 rows at a time instead, for which each thread's own suffice.
 
 #include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/train_wgmma_kernels.h"
 #include "kernels/cuda/weight_blocks.cuh"
+#include "kernels/cuda/wgmma.cuh"
+#include "kernels/cuda/wgmma_twin.cuh"
 
 namespace siamese::cuda {
 namespace {
 
-constexpr int middle_threads = (1 + middle_groups) * wgmma::group_threads;
-
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+constexpr int middle_threads = (1 + middle_groups) * warpgroup::group_threads;
 
 /// The ring of records in shared memory: a stage is full when its copy has arrived, and empty when
 /// the multiplying warpgroups have read it.
@@ -28,7 +29,7 @@ struct RecordRing {
 
   __device__ void init() {
     for (CopyBarrier& barrier : full) barrier.init(1);
-    for (CopyBarrier& barrier : empty) barrier.init(middle_groups * wgmma::group_threads);
+    for (CopyBarrier& barrier : empty) barrier.init(middle_groups * warpgroup::group_threads);
     publish_barriers();
   }
 };
@@ -54,15 +55,16 @@ __device__ void copy_records(const TrainPlan& plan, const unsigned char* records
 }
 
 /// Of `count` x 8 `blocks` columns.
-template <int count, int blocks>
+template <class Multiplier, int count, int blocks>
 __device__ void multiply_records(const TrainPlan& plan, const float* bias, unsigned char* shared,
                                  RecordRing& ring, int first_unit, float* part) {
   constexpr int columns = count * blocks * 8;
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int warp = static_cast<int>(threadIdx.x) / warp_size % wgmma::group_warps;
+  const int warp = static_cast<int>(threadIdx.x) / warp_size % warpgroup::group_warps;
   const int own_unit = first_unit + warp * 16 + lane / 4;  // and that 8 below
   const FusedLayer& layer = plan.recomputed;
-  const wgmma::Operand<true> weights(fused::weight_blocks(layer, shared), 0, first_unit);
+  const warpgroup::Operand<Multiplier, true> weights(fused::weight_blocks(layer, shared), 0,
+                                                     first_unit);
   const float own_bias[2] = {bias[own_unit], bias[own_unit + 8]};
 
   float sums[count][blocks][4] = {};
@@ -71,35 +73,40 @@ __device__ void multiply_records(const TrainPlan& plan, const float* bias, unsig
     ring.full[stage].wait(round / middle_ring);
     auto* const record =
         reinterpret_cast<std::uint32_t*>(shared + plan.middle_stages + stage * plan.record_bytes());
-    const wgmma::Blocks dz{record, stripe_rows};
-    const wgmma::Blocks x{record + stripe_rows * columns / 2, stripe_rows};
+    const warpgroup::Blocks dz{record, stripe_rows};
+    const warpgroup::Blocks x{record + stripe_rows * columns / 2, stripe_rows};
 
-    wgmma::Sums<stripe_rows / 8> z = {};
-    wgmma::multiply(weights, wgmma::Operand<false>(x, 0, 0), outer_columns / wgmma::depth, z);
-    wgmma::Rows<stripe_rows / 16> h;
-    with_activation(layer.activation, [&](auto activation) {
+    constexpr int taken = Multiplier::depth_at_once;  // of the stripe's rows
+    for (int first = 0; first < stripe_rows; first += taken) {
+      warpgroup::Sums<taken / 8> z = {};
+      warpgroup::multiply<Multiplier>(weights, warpgroup::Operand<Multiplier, false>(x, first, 0),
+                                      outer_columns / warpgroup::depth, z);
+      warpgroup::Rows<taken / warpgroup::depth> h;
+      with_activation(layer.activation, [&](auto activation) {
 #pragma unroll
-      for (int t = 0; t < stripe_rows / 8; ++t) {
+        for (int t = 0; t < taken / 8; ++t) {
 #pragma unroll
-        for (int i = 0; i < 2; ++i) {
-          const auto unit = [&](float sum) {
-            if (own_unit + i * 8 == layer.outputs) return 1.0F;
-            return activate(activation.value, sum + own_bias[i]);
-          };
-          h[t / 2][t % 2 * 2 + i] = mma::bf16_pair(unit(z[t][i * 2]), unit(z[t][i * 2 + 1]));
+          for (int i = 0; i < 2; ++i) {
+            const auto unit = [&](float sum) {
+              if (own_unit + i * 8 == layer.outputs) return 1.0F;
+              return activate(activation.value, sum + own_bias[i]);
+            };
+            h[t / 2][t % 2 * 2 + i] = mma::bf16_pair(unit(z[t][i * 2]), unit(z[t][i * 2 + 1]));
+          }
+        }
+      });
+      Multiplier::begin(h, sums);
+#pragma unroll
+      for (int s = 0; s < taken / warpgroup::depth; ++s) {
+#pragma unroll
+        for (int c = 0; c < count; ++c) {
+          const warpgroup::Operand<Multiplier, true> b(dz, first + s * warpgroup::depth,
+                                                       c * blocks * 8);
+          Multiplier::multiply_add(h[s], b, sums[c]);
         }
       }
-    });
-    wgmma::begin(h, sums);
-#pragma unroll
-    for (int s = 0; s < stripe_rows / wgmma::depth; ++s) {
-#pragma unroll
-      for (int c = 0; c < count; ++c) {
-        const wgmma::Operand<true> b(dz, s * wgmma::depth, c * blocks * 8);
-        wgmma::multiply_add<true>(h[s], b.descriptor, sums[c]);
-      }
+      Multiplier::finish(h, sums);
     }
-    wgmma::finish(h, sums);
     ring.empty[stage].arrive();
   });
 
@@ -121,72 +128,84 @@ __device__ void multiply_records(const TrainPlan& plan, const float* bias, unsig
   }
 }
 
-#endif
-
 /// Grid: x shares out the stripes, y the units.
-template <int count, int blocks>
+template <class Multiplier, int count, int blocks>
 __global__ void __launch_bounds__(middle_threads, 1)
     train_middle(const __grid_constant__ TrainPlan plan, const float* __restrict__ parameters,
                  const unsigned char* __restrict__ records,
                  float* __restrict__ parts  // [gridDim.x, middle parameters]
     ) {
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  extern __shared__ __align__(128) unsigned char shared[];
-  __shared__ RecordRing ring;
-  if (threadIdx.x == 0) ring.init();
-  const FusedLayer& layer = plan.recomputed;
-  fused::load_weight_blocks(layer, parameters + layer.parameters, shared, middle_threads);
-  fused::load_bias(layer, parameters + layer.parameters, shared, static_cast<int>(threadIdx.x),
-                   middle_threads);
-  __syncthreads();
+  if constexpr (Multiplier::available) {
+    extern __shared__ __align__(128) unsigned char shared[];
+    __shared__ RecordRing ring;
+    if (threadIdx.x == 0) ring.init();
+    const FusedLayer& layer = plan.recomputed;
+    fused::load_weight_blocks(layer, parameters + layer.parameters, shared, middle_threads);
+    Multiplier::fence_stores();
+    fused::load_bias(layer, parameters + layer.parameters, shared, static_cast<int>(threadIdx.x),
+                     middle_threads);
+    __syncthreads();
 
-  const int group = wgmma::group_of_thread();
-  if (group == middle_groups) {
-    wgmma::give_registers<40>();
-    if (threadIdx.x % wgmma::group_threads == 0) {
-      copy_records(plan, records, shared + plan.middle_stages, ring);
+    const int group = warpgroup::group_of_thread();
+    if (group == middle_groups) {
+      Multiplier::template give_registers<40>();
+      if (threadIdx.x % warpgroup::group_threads == 0) {
+        copy_records(plan, records, shared + plan.middle_stages, ring);
+      }
+    } else {
+      Multiplier::template take_registers<232>();
+      multiply_records<Multiplier, count, blocks>(
+          plan, reinterpret_cast<const float*>(shared + layer.bias), shared, ring,
+          (static_cast<int>(blockIdx.y) * middle_groups + group) * middle_tile,
+          parts + blockIdx.x * plan.parameters(1));
     }
   } else {
-    wgmma::take_registers<232>();
-    multiply_records<count, blocks>(
-        plan, reinterpret_cast<const float*>(shared + layer.bias), shared, ring,
-        (static_cast<int>(blockIdx.y) * middle_groups + group) * middle_tile,
-        parts + blockIdx.x * plan.parameters(1));
+    __trap();  // never launched: the variant refuses such devices
   }
-#else
-  __trap();  // never launched: the variant refuses other devices
-#endif
 }
 
 /// The kernel compiled for so many columns of dz_2.
 using Kernel = void (*)(TrainPlan, const float*, const unsigned char*, float*);
+template <class Multiplier>
 Kernel kernel_for(int columns) {
   switch (columns) {
     case 64:
-      return train_middle<1, 8>;
+      return train_middle<Multiplier, 1, 8>;
     case 128:
-      return train_middle<2, 8>;
+      return train_middle<Multiplier, 2, 8>;
     case 208:
-      return train_middle<2, 13>;
+      return train_middle<Multiplier, 2, 13>;
     default:
-      return train_middle<4, 8>;
+      return train_middle<Multiplier, 4, 8>;
   }
 }
 
 }  // namespace
 
+template <class Multiplier>
 void allow_train_middle(const TrainPlan& plan) {
-  allow_shared(kernel_for(plan.layer[1].columns), plan.middle_shared_bytes, "train_middle");
+  allow_shared(kernel_for<Multiplier>(plan.layer[1].columns), plan.middle_shared_bytes,
+               "train_middle");
 }
 
+template <class Multiplier>
 void launch_train_middle(const TrainPlan& plan, const float* parameters, const TrainStores& stores,
                          cudaStream_t stream) {
   const dim3 grid(static_cast<unsigned>(stores.middle_blocks),
                   static_cast<unsigned>(plan.middle_tiles()));
-  kernel_for(plan.layer[1].columns)<<<grid, middle_threads,
-                                      static_cast<std::size_t>(plan.middle_shared_bytes), stream>>>(
+  kernel_for<Multiplier>(
+      plan.layer[1].columns)<<<grid, middle_threads,
+                               static_cast<std::size_t>(plan.middle_shared_bytes), stream>>>(
       plan, parameters, stores.records, stores.middle);
   SIAMESE_CHECK_LAUNCH("train_middle");
 }
+
+template void allow_train_middle<Wgmma>(const TrainPlan&);
+template void launch_train_middle<Wgmma>(const TrainPlan&, const float*, const TrainStores&,
+                                         cudaStream_t);
+
+template void allow_train_middle<WgmmaTwin>(const TrainPlan&);
+template void launch_train_middle<WgmmaTwin>(const TrainPlan&, const float*, const TrainStores&,
+                                             cudaStream_t);
 
 }  // namespace siamese::cuda

@@ -7,6 +7,9 @@
 //   train_middle    gradient of the middle layer
 //   conclude_loss   the loss, the step count and Adam's scalars of the step
 //   train_update    each block's gradients added up in order, and Adam
+// Rung 4 is its twin, the same kernels with products by mma.sync: to tell what wgmma itself buys,
+// and for devices of compute capability 9.0 or later without it (wgmma_twin.cuh).
+//
 // No atomics: equal inputs give equal bits.
 //
 // Pairs bring points of their own: an indexed pair's points are computed for each pair anew.
@@ -23,6 +26,8 @@
 #include "kernels/cuda/train_wgmma_kernels.h"
 #include "kernels/cuda/variant_parts.h"
 #include "kernels/cuda/weight_image.h"
+#include "kernels/cuda/wgmma.cuh"
+#include "kernels/cuda/wgmma_twin.cuh"
 
 namespace siamese::cuda {
 namespace {
@@ -97,11 +102,12 @@ struct Plan {
   }
 };
 
+template <class Multiplier>
 void launch_step(const TrainStepArgs<float>& args, const Plan& plan, cudaStream_t stream) {
   if (plan.train.stripes > 0) {
     launch_weight_image(plan.weights, args.parameters, plan.image.data(), stream);
-    launch_train_chain(plan.train, args, plan.stores(), stream);
-    launch_train_middle(plan.train, args.parameters, plan.stores(), stream);
+    launch_train_chain<Multiplier>(plan.train, args, plan.stores(), stream);
+    launch_train_middle<Multiplier>(plan.train, args.parameters, plan.stores(), stream);
   }
   const double mean = args.pairs.count > 0 ? 1.0 / static_cast<double>(args.pairs.count) : 0.0;
   conclude_loss<<<1, update_threads, 0, stream>>>(plan.costs.data(), plan.chain_blocks, mean,
@@ -117,26 +123,33 @@ void launch_step(const TrainStepArgs<float>& args, const Plan& plan, cudaStream_
   SIAMESE_CHECK_LAUNCH("train_update");
 }
 
-std::optional<std::string> why_unsupported(const TrainStepArgs<float>& args) {
-  if (auto reason = why_not_train(args)) return reason;
-  return why_no_wgmma();
-}
-
+template <class Multiplier>
 Launch prepare(const TrainStepArgs<float>& args) {
   check_counts(args.pairs.form, args.points, args.pairs.count);
   const auto plan = std::make_shared<const Plan>(args);
-  allow_train_chain(plan->train, args.loss.distance);
-  allow_train_middle(plan->train);
-  return traced(args, "wgmma", Precision::bf16,
-                [args, plan](Stream stream) { launch_step(args, *plan, cuda_stream(stream)); });
+  allow_train_chain<Multiplier>(plan->train, args.loss.distance);
+  allow_train_middle<Multiplier>(plan->train);
+  return traced(args, Multiplier::name, Precision::bf16, [args, plan](Stream stream) {
+    launch_step<Multiplier>(args, *plan, cuda_stream(stream));
+  });
 }
 
-const Register<TrainStepArgs<float>> bf16({.name = "wgmma",
-                                           .device = Device::cuda,
-                                           .precision = Precision::bf16,
-                                           .rung = 5,
-                                           .why_unsupported = why_unsupported,
-                                           .prepare = prepare});
+template <class Multiplier>
+Variant<TrainStepArgs<float>> variant(int rung, std::optional<std::string> (*why_unavailable)()) {
+  return {.name = Multiplier::name,
+          .device = Device::cuda,
+          .precision = Precision::bf16,
+          .rung = rung,
+          .why_unsupported =
+              [=](const TrainStepArgs<float>& args) {
+                const auto reason = why_not_train(args);
+                return reason ? reason : why_unavailable();
+              },
+          .prepare = prepare<Multiplier>};
+}
+
+const Register<TrainStepArgs<float>> wgmma(variant<Wgmma>(5, why_no_wgmma));
+const Register<TrainStepArgs<float>> twin(variant<WgmmaTwin>(4, why_before_90));
 
 }  // namespace
 }  // namespace siamese::cuda

@@ -20,16 +20,24 @@ struct TrainStores {
   float* middle;  ///< [middle_blocks, middle parameters], W_2, b_2
 };
 
+// The Multipliers (warpgroup.cuh) that there are kernels for.
+struct Wgmma;
+struct WgmmaTwin;
+
 /// Once before launching, for a plan: throw UsageError where the device has too little shared
 /// memory.
+template <class Multiplier>
 void allow_train_chain(const TrainPlan& plan, Distance distance);
+template <class Multiplier>
 void allow_train_middle(const TrainPlan& plan);
 
 /// x, image -> records, outer, costs.
+template <class Multiplier>
 void launch_train_chain(const TrainPlan& plan, const TrainStepArgs<float>& args,
                         const TrainStores& stores, cudaStream_t stream);
 
 /// records, parameters -> middle.
+template <class Multiplier>
 void launch_train_middle(const TrainPlan& plan, const float* parameters, const TrainStores& stores,
                          cudaStream_t stream);
 

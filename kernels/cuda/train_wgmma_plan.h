@@ -25,7 +25,7 @@ inline constexpr int middle_ring = 4;    ///< records that a block of the second
 inline constexpr int middle_tile = 64;   ///< units of the first layer that a warpgroup takes
 
 /// Sizes of both kernels. What the first leaves for the second of each stripe, its record, is dz_2
-/// and then x with its column of ones, bf16 in the blocks of wgmma.cuh.
+/// and then x with its column of ones, bf16 in the blocks of warpgroup.cuh.
 struct TrainPlan {
   FusedLayer layer[3];  ///< as the first kernel keeps them
   int image_bytes;      ///< of those, at the beginning of shared memory

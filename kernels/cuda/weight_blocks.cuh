@@ -1,21 +1,21 @@
 #pragma once
 
 #include "kernels/cuda/fused_forward.cuh"
-#include "kernels/cuda/wgmma.cuh"
+#include "kernels/cuda/warpgroup.cuh"
 
 // Weights in shared memory as warpgroups multiply by them.
 
 namespace siamese::cuda::fused {
 
-/// W of a layer, blocks [depth, columns]: wgmma's B as it is, and that of W^T.
-__device__ inline wgmma::Blocks weight_blocks(const FusedLayer& layer, unsigned char* shared) {
+/// W of a layer, blocks [depth, columns]: a product's B as it is, and that of W^T.
+__device__ inline warpgroup::Blocks weight_blocks(const FusedLayer& layer, unsigned char* shared) {
   return {reinterpret_cast<std::uint32_t*>(shared + layer.weights), layer.depth};
 }
 
 /// Rounds them into their place, zeros in the padding, by `block_threads` threads.
 __device__ inline void load_weight_blocks(const FusedLayer& layer, const float* weights,
                                           unsigned char* shared, int block_threads) {
-  const wgmma::Blocks blocks = weight_blocks(layer, shared);
+  const warpgroup::Blocks blocks = weight_blocks(layer, shared);
   const PaddedMatrix matrix(weights, layer.inputs, layer.outputs);
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
   const int warp = static_cast<int>(threadIdx.x) / warp_size;
@@ -27,7 +27,6 @@ __device__ inline void load_weight_blocks(const FusedLayer& layer, const float* 
           blocks.own_pair(down * 8, column) = mma::bf16_pair(pair.x, pair.y);
         });
   }
-  wgmma::fence_stores();
 }
 
 }  // namespace siamese::cuda::fused

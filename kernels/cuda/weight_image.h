@@ -12,7 +12,7 @@ namespace siamese::cuda {
 struct WeightImage {
   enum class Form {
     lines,  ///< W [depth, pitch], for mma.sync
-    blocks  ///< W [depth, columns] in the blocks of wgmma.cuh
+    blocks  ///< W [depth, columns] in the blocks of warpgroup.cuh
   };
   Form form;
   int layers;

@@ -7,7 +7,7 @@ __global__ void spilled_sums(const float* in, const int* where, float* out) {
   for (int i = 0; i < 64; ++i) out[i] = sums[i];
 }
 
-__global__ void many_registers(const float* in, float* out) {
+__device__ void sum_in_registers(const float* in, float* out) {
   float sums[64] = {};
   for (int i = 0; i < 1024; ++i) {
 #pragma unroll
@@ -16,6 +16,16 @@ __global__ void many_registers(const float* in, float* out) {
 #pragma unroll
   for (int j = 0; j < 64; ++j) out[j] = sums[j];
 }
+
+__global__ void many_registers(const float* in, float* out) { sum_in_registers(in, out); }
+
+struct Argument {};
+template <class>
+__global__ void own_budget(const float* in, float* out) {
+  sum_in_registers(in, out);
+}
+template __global__ void own_budget<int>(const float*, float*);
+template __global__ void own_budget<Argument>(const float*, float*);
 
 __global__ void much_shared_memory(const float* in, float* out) {
   __shared__ float slice[1024];

@@ -9,6 +9,7 @@ tells the registers of a thread and the bytes of its stack. Spilled registers, a
 indexed at run time, are in the stack: local memory.
 """
 
+import re
 import struct
 import subprocess
 import sys
@@ -108,6 +109,14 @@ def base_name(kernel: str) -> str:
     return kernel.rsplit("::", 1)[-1].split("(")[0]
 
 
+def budget_name(kernel: str, budgets):
+    """What the kernel's budget is called: name<argument> where one of its template arguments has a
+    budget of its own, else its name."""
+    name = base_name(kernel)
+    own = [f"{name}<{argument}>" for argument in re.findall(r"(\w+)[,>]", kernel)]
+    return next((candidate for candidate in own if candidate in budgets), name)
+
+
 def report(paths):
     kernels = []
     for path in paths:
@@ -125,7 +134,7 @@ def report(paths):
 
 
 def read_budgets(path):
-    """{kernel's base name: (registers, shared bytes)}"""
+    """{kernel's name, or name<argument>: (registers, shared bytes)}"""
     budgets = {}
     with open(path, encoding="utf-8") as file:
         for line in file:
@@ -145,7 +154,7 @@ def check(report_path, budgets_path):
         lines = file.read().splitlines()[1:]
     for line in lines:
         architecture, registers, stack, shared, kernel = line.split(" ", 4)
-        name = base_name(kernel)
+        name = budget_name(kernel, budgets)
         unseen.discard(name)
         if name not in budgets:
             complaints.append(f"{kernel}: no budget; write one into {budgets_path}")
