@@ -94,7 +94,8 @@ def growth_picture(results, op, growth):
     """Time or throughput over pairs, a panel per form, log axes, the floor drawn."""
     by_points = op in ("pair_forward", "pair_backward")
     count = (lambda row: row.points) if by_points else (lambda row: row.pairs)
-    rows = [row for row in results.timed if row.op == op and row.form and count(row)]
+    rows = [row for row in results.timed
+            if row.op == op and row.form and count(row) and row.trainings == 1]
     forms = list(dict.fromkeys(row.form for row in rows))
     if not rows:
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 NAME = re.compile(
     r"(?P<op>[^/]+)/(?P<device>[^_/]+)_(?P<variant>[^/]+)/(?P<precision>[^/]+)/"
     r"(?:(?P<form>dense|indexed|all)/points:(?P<points>\d+)/pairs:(?P<pairs>\d+)"
+    r"(?:/trainings:(?P<trainings>\d+))?"
     r"|parameters:(?P<parameters>\d+))")
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
@@ -29,6 +30,7 @@ class Row:
     points: int
     pairs: int
     parameters: int
+    trainings: int  # at once; 1 for an op that trains none
     rung: int = 0
     error: str = ""
     times: list = field(default_factory=list)  # seconds a launch
@@ -57,11 +59,12 @@ class Row:
     def shape(self):
         if not self.form:
             return f"{self.parameters:,} parameters"
-        return f"{self.form} {self.points:,} points / {self.pairs:,} pairs"
+        text = f"{self.form} {self.points:,} points / {self.pairs:,} pairs"
+        return text if self.trainings == 1 else f"{text}, {self.trainings:,} trainings"
 
     @property
     def shape_key(self):
-        return (self.form, self.points, self.pairs, self.parameters)
+        return (self.form, self.points, self.pairs, self.parameters, self.trainings)
 
     @property
     def least_seconds(self):
@@ -140,7 +143,8 @@ def _row(name):
                          "op/device_variant/precision/form/points:N/pairs:M")
     number = {key: int(parts[key] or 0) for key in ("points", "pairs", "parameters")}
     return Row(name=name, op=parts["op"], device=parts["device"], variant=parts["variant"],
-               precision=parts["precision"], form=parts["form"] or "", **number)
+               precision=parts["precision"], form=parts["form"] or "",
+               trainings=int(parts["trainings"] or 1), **number)
 
 
 def read_document(path):

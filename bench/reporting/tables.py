@@ -158,12 +158,12 @@ def csv_text(results):
     columns = ["pairs/s", "FLOP/s", "bytes/s", "cold", "floor", "peak", "error", "machine"]
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", "op", "device", "variant", "rung", "precision", "form", "points",
-                     "pairs", "parameters", "repetitions", "median_s", "least_s", "most_s",
-                     *columns, "message"])
+                     "pairs", "parameters", "trainings", "repetitions", "median_s", "least_s",
+                     "most_s", *columns, "message"])
     for row in results.rows:
         times = [row.seconds, min(row.times), max(row.times)] if row.times else [""] * 3
         values = [row.counter(name) for name in columns]
         writer.writerow([row.name, row.op, row.device, row.variant, row.rung, row.precision,
-                         row.form, row.points, row.pairs, row.parameters, len(row.times), *times,
-                         *("" if value is None else value for value in values), row.error])
+                         row.form, row.points, row.pairs, row.parameters, row.trainings,
+                         len(row.times), *times, *("" if value is None else value for value in values), row.error])
     return text.getvalue()

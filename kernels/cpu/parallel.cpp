@@ -39,6 +39,25 @@ void wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   value.wait(old, std::memory_order_acquire);
 }
 
+// While it lives, what this thread calls that has OpenMP's threads, Eigen's products, has none but
+// this one: its neighbours in the team are at work.
+class WithoutOpenMp {
+ public:
+#ifdef _OPENMP
+  WithoutOpenMp() { omp_set_num_threads(1); }
+  ~WithoutOpenMp() { omp_set_num_threads(before_); }
+#else
+  WithoutOpenMp() = default;
+#endif
+  WithoutOpenMp(const WithoutOpenMp&) = delete;
+  WithoutOpenMp& operator=(const WithoutOpenMp&) = delete;
+
+ private:
+#ifdef _OPENMP
+  int before_ = omp_get_max_threads();
+#endif
+};
+
 // Threads that wait for work, each on a count of its own of the teams that it was called to.
 class ThreadPool {
  public:
@@ -99,6 +118,7 @@ class ThreadPool {
 
   // All meet at the end: none reads body_ and size_ after the caller has returned.
   void take_part(int index) {
+    const WithoutOpenMp alone;
     const Team team(index, size_, &barrier_);
     body_.call(body_.body, team);
     team.barrier();

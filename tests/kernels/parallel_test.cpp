@@ -67,6 +67,7 @@ TEST(Parallel, ATeamWithinATeamIsItsCallerAlone) {
   parallel(2, [&](Team) {
     parallel(2, [&](Team team) {
       EXPECT_EQ(team.size(), 1);
+      EXPECT_EQ(most_threads(), 1);  // as OpenMP sees it, and Eigen
       team.barrier();
       ++inner;
     });
