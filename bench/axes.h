@@ -13,8 +13,9 @@ namespace siamese::bench {
 /// ones alone.
 std::vector<verify::ProblemSpec> shapes(std::string_view op, bool quick);
 
-/// How results name a shape of an op: "dense/points:256/pairs:128", the form with it because it
-/// cannot be told from the counts; "parameters:44610" for adam, to which there is no more.
+/// How results name a shape of an op: "dense/points:256/pairs:128", "/trainings:128" behind where
+/// there are several, the form with it because it cannot be told from the counts;
+/// "parameters:44610" for adam, to which there is no more.
 std::string shape_name(std::string_view op, const verify::ProblemSpec& spec);
 
 /// The shape of an op and a network that has this name. Throws UsageError where none has.

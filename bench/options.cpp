@@ -1,18 +1,17 @@
 #include "bench/options.h"
 
 #include <fmt/format.h>
-#include <omp.h>
-
 #include <CLI/CLI.hpp>
 
 #include "bench/command_line.h"
+#include "kernels/cpu/parallel.h"
 #include "model/error.h"
 #include "model/numbers.h"
 
 namespace siamese::bench {
 namespace {
 
-constexpr int most_threads = 4096;
+constexpr int thread_limit = 4096;
 constexpr std::int64_t most_parameters = 100000000;
 
 constexpr const char* footer =
@@ -24,7 +23,8 @@ constexpr const char* footer =
     "  --benchmark_format=console|json what standard output gets\n"
     "  --benchmark_out=FILE            a file as well, --benchmark_out_format=json|console\n"
     "bench/report makes tables, CSV and pictures from the JSON.\n"
-    "Rows are named op/device_variant/precision/form/points:N/pairs:M. A variant is compared with\n"
+    "Rows are named op/device_variant/precision/form/points:N/pairs:M, with /trainings:K behind\n"
+    "where fit trains several networks at once. A variant is compared with\n"
     "the float64 reference before it is timed and after; a wrong one is an error, exit code 1.";
 
 // The value of a flag "--name=value" of Google Benchmark; "true" for "--name".
@@ -94,7 +94,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   Options options;
   std::string network = options.network.name();
   std::string loss = name(options.loss);
-  options.threads = omp_get_max_threads();
+  options.threads = most_threads();
 
   CLI::App app("Times every variant of every op, and verifies it first.", "siamese_bench");
   app.footer(footer);
@@ -123,8 +123,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
 
   options.network = Network::parse(network);
   options.loss = parse_loss(loss);
-  if (options.threads < 1 || options.threads > most_threads) {
-    throw UsageError(fmt::format("--threads: {}; expected 1 to {}", options.threads, most_threads));
+  if (options.threads < 1 || options.threads > thread_limit) {
+    throw UsageError(fmt::format("--threads: {}; expected 1 to {}", options.threads, thread_limit));
   }
   if (options.network.parameter_count() > most_parameters) {
     throw UsageError(fmt::format("--network: {} has {} parameters; expected at most {}", network,

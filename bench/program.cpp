@@ -2,8 +2,6 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
-#include <omp.h>
-
 #include <cstdio>
 #include <memory>
 #include <regex>
@@ -19,6 +17,7 @@
 #include "bench/row.h"
 #include "bench/session.h"
 #include "kernels/cpu/isa.h"
+#include "kernels/cpu/parallel.h"
 #include "model/error.h"
 
 namespace siamese::bench {
@@ -133,7 +132,7 @@ void drop_finished(Rows& rows, const std::string& results) {
 int run(int argc, char** argv) {
   const std::optional<Options> options = parse_options(argc, argv);
   if (!options) return 0;
-  omp_set_num_threads(options->threads);
+  set_most_threads(options->threads);
   chosen_isa();  // an unknown SIAMESE_ISA is a usage error, before any work
 
   Session session;

@@ -1,8 +1,6 @@
 #include "bench/row.h"
 
 #include <fmt/format.h>
-#include <omp.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -14,6 +12,7 @@
 #include "bench/find_variant.h"
 #include "bench/timing.h"
 #include "bench/work.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
 #include "model/error.h"
@@ -184,7 +183,7 @@ class VariantRow final : public Row {
       worst_error_ = std::max(worst_error_, comparison.ratio);
     }
     // The reference's threads would spin on for a while, beside what is timed next.
-    omp_pause_resource_all(omp_pause_soft);
+    end_openmp_threads();
   }
 
   void measure(benchmark::State& state) {

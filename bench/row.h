@@ -15,7 +15,7 @@ class Row {
  public:
   virtual ~Row() = default;
 
-  /// "op/device_variant/precision/form/points:N/pairs:M".
+  /// "op/device_variant/precision/form/points:N/pairs:M", as shape_name ends it (bench/axes.h).
   virtual const std::string& name() const = 0;
 
   /// One repetition, as Google Benchmark calls it. The first one makes the data, verifies and

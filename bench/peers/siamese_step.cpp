@@ -1,6 +1,4 @@
 #include <fmt/format.h>
-#include <omp.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
@@ -14,6 +12,7 @@
 #include "bench/find_variant.h"
 #include "bench/timing.h"
 #include "bench/work.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/device.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
@@ -45,7 +44,7 @@ struct Command {
   std::string op = "train_step";
   std::string variant = "cpu_tiled/float32";
   std::string folder;
-  int threads = omp_get_max_threads();
+  int threads = most_threads();
 };
 
 ProblemSpec problem_spec(const Command& command) {
@@ -192,7 +191,7 @@ int run(int argc, char** argv) {
   server->add_option("--variant", command.variant);
   server->add_option("--threads", command.threads)->check(CLI::Range(1, 4096));
   if (!parse_command_line(app, argc, argv)) return 0;
-  omp_set_num_threads(command.threads);
+  set_most_threads(command.threads);
   if (*lister) {
     print_devices();
   } else if (*exporter) {

@@ -1,6 +1,4 @@
 #include <fmt/format.h>
-#include <omp.h>
-
 #include <CLI/CLI.hpp>
 #include <map>
 #include <string>
@@ -13,6 +11,7 @@
 #include "bench/find_variant.h"
 #include "bench/profiling/profiler.h"
 #include "bench/work.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
 #include "model/error.h"
@@ -141,7 +140,7 @@ int run(int argc, char** argv) {
   std::string network = seed_network().name();
   std::string loss = name(Loss{});
   Case wanted;
-  int threads = omp_get_max_threads();
+  int threads = most_threads();
   CLI::App app("Runs one row of the benchmark for a profiler.", "siamese_profile");
   bool list = false;
   app.add_option("row", text,
@@ -165,7 +164,7 @@ int run(int argc, char** argv) {
   wanted.shape = text.substr(wanted.op.size() + 1 + (list ? 0 : wanted.variant.size() + 1));
   wanted.network = Network::parse(network);
   wanted.loss = parse_loss(loss);
-  omp_set_num_threads(threads);
+  set_most_threads(threads);
   const Op& op = find_op(wanted.op);
   (list ? op.list : op.profile)(wanted);
   return 0;

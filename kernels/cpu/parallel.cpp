@@ -39,23 +39,16 @@ void wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   value.wait(old, std::memory_order_acquire);
 }
 
-// While it lives, what this thread calls that has OpenMP's threads, Eigen's products, has none but
-// this one: its neighbours in the team are at work.
-class WithoutOpenMp {
+// While it lives, what this thread calls has no threads but this one: the others are at work.
+class Alone {
  public:
-#ifdef _OPENMP
-  WithoutOpenMp() { omp_set_num_threads(1); }
-  ~WithoutOpenMp() { omp_set_num_threads(before_); }
-#else
-  WithoutOpenMp() = default;
-#endif
-  WithoutOpenMp(const WithoutOpenMp&) = delete;
-  WithoutOpenMp& operator=(const WithoutOpenMp&) = delete;
+  Alone() : before_(most_threads()) { set_most_threads(1); }
+  ~Alone() { set_most_threads(before_); }
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
 
  private:
-#ifdef _OPENMP
-  int before_ = omp_get_max_threads();
-#endif
+  int before_;
 };
 
 // Threads that wait for work, each on a count of its own of the teams that it was called to.
@@ -118,7 +111,7 @@ class ThreadPool {
 
   // All meet at the end: none reads body_ and size_ after the caller has returned.
   void take_part(int index) {
-    const WithoutOpenMp alone;
+    const Alone alone;
     const Team team(index, size_, &barrier_);
     body_.call(body_.body, team);
     team.barrier();
@@ -149,12 +142,17 @@ void run_team(int threads, TeamBody body) {
   pool.run(threads, body);
 }
 
-int most_threads() {
 #ifdef _OPENMP
-  return omp_get_max_threads();
+int most_threads() { return omp_get_max_threads(); }
+void set_most_threads(int threads) { omp_set_num_threads(threads); }
+void end_openmp_threads() { omp_pause_resource_all(omp_pause_soft); }
 #else
-  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
-#endif
+namespace {
+thread_local int most = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
 }
+int most_threads() { return most; }
+void set_most_threads(int threads) { most = threads; }
+void end_openmp_threads() {}
+#endif
 
 }  // namespace siamese

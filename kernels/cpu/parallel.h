@@ -81,8 +81,13 @@ void parallel(int threads, const Body& body) {
                      &body});
 }
 
-/// As many threads as a team may have: OMP_NUM_THREADS, else the processors.
+/// As many threads as a team of this thread's may have: OMP_NUM_THREADS, else the processors; 1 in
+/// a team. OpenMP's regions, Eigen's products among them, have as many at most.
 int most_threads();
+void set_most_threads(int threads);
+
+/// Ends the threads that OpenMP keeps spinning after its regions, until it needs some again.
+void end_openmp_threads();
 
 /// The threads that pay for `work` units of which one thread should have `least` or more.
 inline int threads_for(double work, double least) {

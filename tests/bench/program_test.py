@@ -79,7 +79,9 @@ class Results(unittest.TestCase):
     def test_filters_choose_rows_by_their_names(self):
         every = run(PROGRAM, "--quick", "--benchmark_list_tests").stdout.split()
         self.assertEqual(len(every), len(set(every)))
-        self.assertTrue(all(row.count("/") in (3, 5) for row in every), every)
+        shape = r"(parameters:\d+|(dense|indexed|all)/points:\d+/pairs:\d+(/trainings:\d+)?)"
+        for row in every:
+            self.assertRegex(row, rf"^\w+/cpu_\w+/float32/{shape}$")
         chosen = run(PROGRAM, "--quick", "--benchmark_list_tests",
                      "--benchmark_filter=pairs:128$").stdout.split()
         self.assertEqual(chosen, [row for row in every if row.endswith("pairs:128")])

@@ -67,7 +67,7 @@ TEST(Parallel, ATeamWithinATeamIsItsCallerAlone) {
   parallel(2, [&](Team) {
     parallel(2, [&](Team team) {
       EXPECT_EQ(team.size(), 1);
-      EXPECT_EQ(most_threads(), 1);  // as OpenMP sees it, and Eigen
+      EXPECT_EQ(most_threads(), 1);  // for Eigen's products too
       team.barrier();
       ++inner;
     });
