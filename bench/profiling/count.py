@@ -32,8 +32,11 @@ def count(row, arguments, registers):
     `registers`, null where the report has none."""
     with tempfile.TemporaryDirectory() as folder:
         counters = Path(folder, "counters.json")
-        done = subprocess.run([arguments.vgpu_run, "--check=none", f"--counters={counters}",
-                               "--counters-later", arguments.profile, row],
+        # On one thread blocks take turns in a fixed order, so that how often one asks whether the
+        # others have come is the same each time.
+        done = subprocess.run([arguments.vgpu_run, "--check=none", "--threads=1",
+                               f"--counters={counters}", "--counters-later", arguments.profile,
+                               row],
                               capture_output=True, text=True, check=False)
         if done.returncode != 0:
             lines = (done.stderr or done.stdout).strip().splitlines()
