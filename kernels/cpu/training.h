@@ -30,13 +30,15 @@ std::optional<std::string> shared_points(const FitArgs<T>& args) {
 }
 
 /// The batches of a training, each as a training step of its own: its pairs in the order that
-/// FitArgs defines, and the points that are in them, each once.
+/// FitArgs defines, and the points that are in them, each once; or all points, where there are so
+/// many pairs that hardly one is left out.
 template <class T>
 class BatchGatherer {
  public:
   explicit BatchGatherer(const FitArgs<T>& args)
       : training_(args.training),
         batch_(std::min(args.batch, std::max<std::int64_t>(pairs(), 1))),
+        all_points_(2 * batch_ >= 4 * args.training.points),
         first_(static_cast<std::size_t>(batch_)),
         second_(static_cast<std::size_t>(batch_)),
         targets_(static_cast<std::size_t>(batch_)),
@@ -49,19 +51,25 @@ class BatchGatherer {
   std::int64_t batch() const { return batch_; }
 
   /// A step as large as any batch; only its sizes are right.
-  TrainStepArgs<T> largest() const { return step(most_points(), batch_); }
+  TrainStepArgs<T> largest() const {
+    return step(all_points_ ? training_.points : most_points(), x_.data(), batch_);
+  }
 
   /// The step of pairs begin .. begin + count - 1 of an epoch. Valid until the next call.
   TrainStepArgs<T> gather(const Permutation& order, std::int64_t begin, std::int64_t count) {
+    parallel(threads_for(static_cast<double>(count), least_gathered_pairs_a_thread),
+             [&](Team team) {
+               const Team::Range share = team.share(count);
+               for (std::int64_t p = share.begin; p < share.end; ++p) {
+                 gather_pair(order(begin + p), static_cast<std::size_t>(p));
+               }
+             });
+    if (all_points_) return step(training_.points, training_.x, count);
+
     members_.clear();
-    for (std::int64_t p = 0; p < count; ++p) {
-      const std::int64_t source = order(begin + p);
-      const PointPair pair = pair_at(source);
-      const auto at = static_cast<std::size_t>(p);
-      first_[at] = place_of(pair.first);
-      second_[at] = place_of(pair.second);
-      targets_[at] = training_.pairs.form == PairForm::all ? true_distance(pair)
-                                                           : training_.pairs.targets[source];
+    for (std::size_t p = 0; p < static_cast<std::size_t>(count); ++p) {
+      first_[p] = place_of(first_[p]);
+      second_[p] = place_of(second_[p]);
     }
     const std::int64_t width = training_.network->input_width();
     T* x = x_.data();
@@ -69,16 +77,19 @@ class BatchGatherer {
       x = std::copy_n(training_.x + point * width, width, x);
       place_[static_cast<std::size_t>(point)] = -1;
     }
-    return step(static_cast<std::int64_t>(members_.size()), count);
+    return step(static_cast<std::int64_t>(members_.size()), x_.data(), count);
   }
 
  private:
+  // A pair is found in some 0.1 microseconds, most of them the order's.
+  static constexpr double least_gathered_pairs_a_thread = 500.0;
+
   std::int64_t most_points() const { return std::min(training_.points, 2 * batch_); }
 
-  TrainStepArgs<T> step(std::int64_t points, std::int64_t pairs) const {
+  TrainStepArgs<T> step(std::int64_t points, const T* x, std::int64_t pairs) const {
     TrainStepArgs<T> args = training_;
     args.points = points;
-    args.x = x_.data();
+    args.x = x;
     args.pairs = {};
     args.pairs.form = PairForm::indexed;
     args.pairs.count = pairs;
@@ -86,6 +97,15 @@ class BatchGatherer {
     args.pairs.second = second_.data();
     args.pairs.targets = targets_.data();
     return args;
+  }
+
+  // Pair `source` of the training as pair p of the batch, its points by their places in X.
+  void gather_pair(std::int64_t source, std::size_t p) {
+    const PointPair pair = pair_at(source);
+    first_[p] = static_cast<PointIndex>(pair.first);
+    second_[p] = static_cast<PointIndex>(pair.second);
+    targets_[p] = training_.pairs.form == PairForm::all ? true_distance(pair)
+                                                        : training_.pairs.targets[source];
   }
 
   PointPair pair_at(std::int64_t index) const {
@@ -113,6 +133,7 @@ class BatchGatherer {
 
   TrainStepArgs<T> training_;
   std::int64_t batch_;
+  bool all_points_;  // are rows of every batch
   std::vector<PointIndex> first_, second_;
   std::vector<T> targets_;
   std::vector<T> x_;
