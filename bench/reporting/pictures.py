@@ -301,6 +301,52 @@ def peers_picture(results, device, cases):
     return figure
 
 
+def scaling_picture(results, cases):
+    """Speed over that of one thread, of ours and of the best of each library, a panel per piece of
+    work; `cases` of the CPU."""
+    works = {}
+    for case in cases:
+        works.setdefault(case.work, {})[case.threads] = case
+    works = {work: dict(sorted(by_threads.items())) for work, by_threads in works.items()
+             if 1 in by_threads and len(by_threads) > 1}
+    if not works:
+        return None
+    libraries = peers.FIELDS["cpu"].libraries
+    series = {"ours": lambda case: case.seconds.get(case.ours)}
+    series |= {heading: lambda case, library=library: case.of_library(library)[1]
+               for library, heading in libraries.items()}
+
+    columns = min(len(works), 3)
+    lines = -(-len(works) // columns)
+    figure, axes = plt.subplots(lines, columns, figsize=(3.3 * columns + 1.6, 2.7 * lines + 0.8),
+                                sharex=True, sharey=True, squeeze=False)
+    for axis in axes.flat[len(works):]:
+        axis.set_visible(False)
+    for axis, (work, by_threads) in zip(axes.flat, works.items()):
+        for index, seconds_of in enumerate(series.values()):
+            speed = {threads: seconds_of(by_threads[1]) / seconds_of(case)
+                     for threads, case in by_threads.items()
+                     if seconds_of(by_threads[1]) and seconds_of(case)}
+            if len(speed) > 1:
+                axis.plot(speed.keys(), speed.values(), linewidth=1.5, markersize=5, **_style(index))
+        axis.plot(by_threads.keys(), by_threads.keys(), color=FLOOR, linestyle=(0, (4, 2)))
+        axis.set_title(work.replace(": ", "\n"), fontsize=9)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_ylim(bottom=0)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("speed over one thread")
+    for axis in axes.flat[max(len(works) - columns, 0):len(works)]:
+        axis.set_xlabel("threads")
+        axis.tick_params(labelbottom=True)
+    handles = [Line2D([], [], label=name, linewidth=1.5, markersize=5, **_style(index))
+               for index, name in enumerate(series)]
+    handles.append(Line2D([], [], color=FLOOR, linestyle=(0, (4, 2)), label="in proportion"))
+    top = _finish(figure, "Scaling over threads", results)
+    figure.tight_layout(rect=(0, 0, 1 - 1.4 / figure.get_size_inches()[0], top))
+    _legend(figure, handles)
+    return figure
+
+
 def all_pictures(results, peer_cases):
     """[(name without ending, figure)]; `peer_cases`: {device: [Case]}."""
     with plt.rc_context(STYLE):
@@ -316,6 +362,10 @@ def all_pictures(results, peer_cases):
             if figure is not None:
                 yield peers.FIELDS[device].picture, figure
                 plt.close(figure)
+        figure = scaling_picture(results, peer_cases.get("cpu", []))
+        if figure is not None:
+            yield "scaling", figure
+            plt.close(figure)
         for name, device in (("roofline", "cpu"), ("roofline_cuda", "cuda")):
             figure = roofline_picture(results, device)
             if figure is not None:

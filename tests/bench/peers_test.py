@@ -169,9 +169,9 @@ class Planned(unittest.TestCase):
                          {peer.precision for peer in CUDA_STEP if peer.name in ours})
 
 
-def rows(peer, microseconds, device="cpu", precision="float32", **more):
-    threads = "/threads:1" if device == "cpu" else ""
-    name = f"train_step/{device}_{peer}/{precision}/dense/points:256/pairs:128{threads}"
+def rows(peer, microseconds, device="cpu", precision="float32", threads=1, **more):
+    where = f"/threads:{threads}" if device == "cpu" else ""
+    name = f"train_step/{device}_{peer}/{precision}/dense/points:256/pairs:128{where}"
     return [{"name": name, "run_name": name, "run_type": "iteration", "real_time": time,
              "time_unit": "us", **more} for time in microseconds]
 
@@ -220,6 +220,20 @@ class Reported(unittest.TestCase):
         loaded = results.Results("", {"cuda_device": "some GPU"}, [])
         self.assertEqual([name for name, _ in pictures.all_pictures(loaded, apart)],
                          ["peers", "peers_cuda"])
+
+    def test_threads_are_drawn_where_there_are_several(self):
+        runs = rows("tiled", [30]) + rows("jax", [60]) + rows("jax-once", [50])
+        more = (rows("tiled", [20], threads=2) + rows("jax-once", [40], threads=2) +
+                rows("tiled", [10], threads=4))
+        loaded = results.Results("", {}, [])
+        cases, _ = self.cases(runs)
+        self.assertIsNone(pictures.scaling_picture(loaded, cases))
+        cases, _ = self.cases(more + runs)
+        axis, = pictures.scaling_picture(loaded, cases).axes
+        ours, jax, proportion = [list(zip(*line.get_data())) for line in axis.lines]
+        self.assertEqual(ours, [(1, 1.0), (2, 1.5), (4, 3.0)])
+        self.assertEqual(jax, [(1, 1.0), (2, 1.25)])
+        self.assertEqual(proportion, [(1, 1), (2, 2), (4, 4)])
 
 
 if __name__ == "__main__":
