@@ -1,6 +1,7 @@
 #include "bench/options.h"
 
 #include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 
 #include "bench/command_line.h"

@@ -2,6 +2,7 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+
 #include <cstdio>
 #include <memory>
 #include <regex>

@@ -1,6 +1,7 @@
 #include "bench/row.h"
 
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -45,13 +46,14 @@ template <class T>
 inline constexpr bool in_place<FitArgs<T>> = true;
 
 /// An upper estimate of what a problem and its reference hold, in doubles: activations and their
-/// gradients, and the pairs.
+/// gradients, the pairs, and each training's parameters and moments, before and after.
 double problem_bytes(const ProblemSpec& spec) {
   const Network& network = spec.network;
   const auto per_point = static_cast<double>(network.input_width() + network.hidden_width() +
                                              3 * network.embedding_width());
   const double pairs = spec.form == PairForm::all ? 0.0 : static_cast<double>(spec.pairs);
-  return 8.0 * (4.0 * per_point * static_cast<double>(spec.points) + 8.0 * pairs);
+  const auto trained = static_cast<double>(network.parameter_count() * spec.trainings);
+  return 8.0 * (4.0 * per_point * static_cast<double>(spec.points) + 8.0 * pairs + 8.0 * trained);
 }
 
 /// The problem of the last shape asked for, which all variants of an op share.

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <map>
 #include <string>

@@ -38,7 +38,7 @@ class BatchGatherer {
   explicit BatchGatherer(const FitArgs<T>& args)
       : training_(args.training),
         batch_(std::min(args.batch, std::max<std::int64_t>(pairs(), 1))),
-        all_points_(2 * batch_ >= 4 * args.training.points),
+        all_points_(batch_ >= 2 * args.training.points),
         first_(static_cast<std::size_t>(batch_)),
         second_(static_cast<std::size_t>(batch_)),
         targets_(static_cast<std::size_t>(batch_)),
@@ -51,9 +51,7 @@ class BatchGatherer {
   std::int64_t batch() const { return batch_; }
 
   /// A step as large as any batch; only its sizes are right.
-  TrainStepArgs<T> largest() const {
-    return step(all_points_ ? training_.points : most_points(), x_.data(), batch_);
-  }
+  TrainStepArgs<T> largest() const { return step(most_points(), x_.data(), batch_); }
 
   /// The step of pairs begin .. begin + count - 1 of an epoch. Valid until the next call.
   TrainStepArgs<T> gather(const Permutation& order, std::int64_t begin, std::int64_t count) {
