@@ -7,6 +7,7 @@
 
 #include "bench/generated/commit.h"
 #include "kernels/cpu/isa.h"
+#include "kernels/cpu/openblas_library.h"
 #include "kernels/device.h"
 #include "model/adam.h"
 
@@ -76,6 +77,7 @@ std::map<std::string, std::string> describe(const Session& session) {
       {"threads", fmt::format("{}", options.threads)},
       {"isa", std::string(name(chosen_isa()))},
       {"isa_of_ceilings", std::string(name(runnable_isas().back()))},
+      {"openblas", describe_openblas()},
       {"compiler", compiler()},
       {"build_type", SIAMESE_BUILD_TYPE},
       {"flags", SIAMESE_FLAGS},

@@ -13,11 +13,11 @@ fail() {
 
 # The Debian package that gives each thing the build looks for.
 needed_packages=(g++ cmake ninja-build libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev
-  libcli11-dev nlohmann-json3-dev libfmt-dev python3 python3-matplotlib)
+  libcli11-dev nlohmann-json3-dev libfmt-dev libopenblas0-openmp python3 python3-matplotlib)
 
 # What the preset arm64 needs beyond them, on a machine of another kind.
 arm64_packages=(g++-aarch64-linux-gnu qemu-user-static libgtest-dev:arm64 libgmock-dev:arm64
-  libbenchmark-dev:arm64 libfmt-dev:arm64 libgomp1:arm64)
+  libbenchmark-dev:arm64 libfmt-dev:arm64 libgomp1:arm64 libopenblas0-openmp:arm64)
 
 # require_packages PACKAGE...: installs those that are missing, as root or with sudo, telling which.
 require_packages() {

@@ -30,7 +30,7 @@ JAX = [
 KERAS = [Peer("keras", "keras", ("batch",)), Peer("keras-jit", "keras", ("batch", "jit"))]
 
 CPU_STEP = [
-    Peer("tiled", ""), Peer("eigen", ""), Peer("numpy", "numpy"), *PYTORCH,
+    Peer("tiled", ""), Peer("eigen", ""), Peer("openblas", ""), Peer("numpy", "numpy"), *PYTORCH,
     Peer("pytorch-unique-fused-heap", "pytorch", ("unique", "fused"), KEPT_HEAP),
     Peer("pytorch-unique-fused-compile-heap", "pytorch", ("unique", "fused", "compile"), KEPT_HEAP),
     *JAX, *KERAS,
@@ -57,6 +57,7 @@ CUDA_STEP = [
     *JAX[:2], *fastest_cuda("float32"), *KERAS,
     Peer("mma", "", precision="tf32"), *fastest_cuda("tf32"),
     Peer("fused", "", precision="bf16"), Peer("wgmma", "", precision="bf16"),
+    Peer("wgmma_twin", "", precision="bf16"),
     *fastest_cuda("bf16"),
 ]
 

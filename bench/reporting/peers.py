@@ -32,10 +32,11 @@ class Field:
 
 FIELDS = {
     "cpu": Field("Against other libraries", "peers", "threads", ("tiled",),
-                 {"eigen": "Eigen", "numpy": "NumPy", "pytorch": "PyTorch", "jax": "JAX",
-                  "keras": "Keras"}, ("eigen", "numpy")),
+                 {"eigen": "Eigen", "openblas": "Eigen, OpenBLAS", "numpy": "NumPy",
+                  "pytorch": "PyTorch", "jax": "JAX", "keras": "Keras"},
+                 ("eigen", "openblas", "numpy")),
     "cuda": Field("Against other libraries, on the GPU", "peers_cuda", "precision",
-                  ("graph", "mma", "fused", "wgmma"),
+                  ("graph", "mma", "fused", "wgmma", "wgmma_twin"),
                   {"cublas": "cuBLAS", "pytorch": "PyTorch", "jax": "JAX", "keras": "Keras"},
                   ("cublas",)),
 }

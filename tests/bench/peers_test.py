@@ -188,7 +188,7 @@ class Reported(unittest.TestCase):
         cases, context = self.cases(rows("tiled", [10, 30, 20]) + rows("pytorch", [60, 40, 50]) +
                                     rows("pytorch-once-fused", [30, 30, 30]))
         table = peers.table("cpu", cases, context)
-        self.assertEqual(table.rows[0][2:7], ["20 us", "-", "-", "50 us (2.50x)",
+        self.assertEqual(table.rows[0][2:8], ["20 us", "-", "-", "-", "50 us (2.50x)",
                                               "30 us (1.50x) once-fused"])
         self.assertIn("torch==1", tables.markdown(table) + table.note)
 

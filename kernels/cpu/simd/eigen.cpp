@@ -6,7 +6,8 @@
 #include "model/parameters.h"
 
 // Rung 0: what an informed user writes with Eigen. Matrix products are Eigen's, threaded by its
-// OpenMP; everything else is array expressions on whole matrices, a pass over memory each.
+// OpenMP, or a BLAS's; everything else is array expressions on whole matrices, a pass over memory
+// each.
 
 namespace siamese {
 namespace {
@@ -57,7 +58,26 @@ void multiply_by_derivative(Activation activation, ConstMatrixMap<T> h, MatrixMa
 }
 
 template <class T>
-void pair_forward(const PairForwardArgs<T>& args) {
+void multiply(const Gemm<T>& g, GemmFunction<T> gemm) {
+  if (gemm != nullptr) return gemm(g);
+  const auto stored = [](const T* data, std::int64_t rows, std::int64_t columns, bool transposed) {
+    return transposed ? ConstMatrixMap<T>(data, columns, rows)
+                      : ConstMatrixMap<T>(data, rows, columns);
+  };
+  const ConstMatrixMap<T> a = stored(g.a, g.rows, g.depth, g.a_transposed);
+  const ConstMatrixMap<T> b = stored(g.b, g.depth, g.columns, g.b_transposed);
+  MatrixMap<T> c(g.c, g.rows, g.columns);
+  if (g.a_transposed) {
+    c.noalias() = a.transpose() * b;
+  } else if (g.b_transposed) {
+    c.noalias() = a * b.transpose();
+  } else {
+    c.noalias() = a * b;
+  }
+}
+
+template <class T>
+void pair_forward(const PairForwardArgs<T>& args, GemmFunction<T> gemm) {
   const T* input = args.x;
   T* hidden = args.hidden;
   const auto& layers = args.network->layers();
@@ -65,9 +85,16 @@ void pair_forward(const PairForwardArgs<T>& args) {
     const Layer& layer = layers[l];
     const LayerView<const T> p = view(layer, args.parameters);
     T* const output = l + 1 == layers.size() ? args.embeddings : hidden;
+    multiply<T>({.rows = args.points,
+                 .columns = layer.outputs,
+                 .depth = layer.inputs,
+                 .a = input,
+                 .a_transposed = false,
+                 .b = p.weights,
+                 .b_transposed = false,
+                 .c = output},
+                gemm);
     MatrixMap<T> z(output, args.points, layer.outputs);
-    z.noalias() = ConstMatrixMap<T>(input, args.points, layer.inputs) *
-                  ConstMatrixMap<T>(p.weights, layer.inputs, layer.outputs);
     z.rowwise() += ConstRowMap<T>(p.bias, layer.outputs);
     activate<T>(layer.activation, z);
     input = output;
@@ -76,7 +103,7 @@ void pair_forward(const PairForwardArgs<T>& args) {
 }
 
 template <class T>
-void pair_backward(const PairBackwardArgs<T>& args, T* workspace) {
+void pair_backward(const PairBackwardArgs<T>& args, T* workspace, GemmFunction<T> gemm) {
   const Eigen::Index n = args.points;
   const auto& layers = args.network->layers();
   std::int64_t widest = 0;
@@ -96,13 +123,27 @@ void pair_backward(const PairBackwardArgs<T>& args, T* workspace) {
     multiply_by_derivative<T>(layer.activation, ConstMatrixMap<T>(output, n, layer.outputs), dz);
 
     const LayerView<T> out = view(layer, args.gradients);
-    MatrixMap<T>(out.weights, layer.inputs, layer.outputs).noalias() =
-        ConstMatrixMap<T>(input, n, layer.inputs).transpose() * dz;
+    multiply<T>({.rows = layer.inputs,
+                 .columns = layer.outputs,
+                 .depth = n,
+                 .a = input,
+                 .a_transposed = true,
+                 .b = current,
+                 .b_transposed = false,
+                 .c = out.weights},
+                gemm);
     RowMap<T>(out.bias, layer.outputs) = dz.colwise().sum();
     if (l > 0) {
-      MatrixMap<T>(next, n, layer.inputs).noalias() =
-          dz * ConstMatrixMap<T>(view(layer, args.parameters).weights, layer.inputs, layer.outputs)
-                   .transpose();
+      const T* const weights = view(layer, args.parameters).weights;
+      multiply<T>({.rows = n,
+                   .columns = layer.inputs,
+                   .depth = layer.outputs,
+                   .a = current,
+                   .a_transposed = false,
+                   .b = weights,
+                   .b_transposed = true,
+                   .c = next},
+                  gemm);
     }
     T* const done = current;
     current = next;
