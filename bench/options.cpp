@@ -105,6 +105,10 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.add_option("--network", network, "layers, e.g. " + network);
   app.add_option("--loss", loss, "DISTANCE[/CRITERION[:CONSTANT]]");
   app.add_option("--threads", options.threads, "threads of the CPU variants and the ceilings");
+  std::string patience = "1";
+  app.add_option("--patience", patience,
+                 "times the wall clock that a row (quick: 3 s, else 20) and the reference of its\n"
+                 "shape (10, 60) may take; rows foretold to take longer are skipped");
   app.add_option("--resume", options.resume,
                  "JSON of a run that was interrupted: its rows are not run again");
   app.add_flag("--progress", options.progress, "a line per row with the time left");
@@ -122,6 +126,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
                                  {fmt::format("--benchmark_repetitions={}", options.repetitions),
                                   "--benchmark_time_unit=us", "--benchmark_counters_tabular=true"});
 
+  options.patience = parse_positive("--patience", patience, 1e4);
   options.network = Network::parse(network);
   options.loss = parse_loss(loss);
   if (options.threads < 1 || options.threads > thread_limit) {

@@ -138,8 +138,8 @@ int run(int argc, char** argv) {
 
   Session session;
   session.options = *options;
-  session.row_cap_seconds = options->quick ? 3.0 : 20.0;
-  session.reference_cap_seconds = options->quick ? 10.0 : 60.0;
+  session.row_cap_seconds = options->patience * (options->quick ? 3.0 : 20.0);
+  session.reference_cap_seconds = options->patience * (options->quick ? 10.0 : 60.0);
 
   if (const auto reason = backend(Device::cuda).why_unavailable()) {
     fmt::print(stderr, "CUDA variants are left out: {}\n", *reason);

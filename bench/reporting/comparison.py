@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from reporting.results import SECONDS, BadResults, read_document
 
 CONFIDENCE = 0.95
-# Those that repeat from run to run while the machine is the same. Memory's does not: which pages a run
-# gets may halve it, and to allow for that in every row would hide any change.
-CEILINGS = ("fma_peak_float32_gflops", "fma_peak_float64_gflops")
+# Of each device, those that repeat from run to run while the machine is the same. Memory's does not:
+# which pages a run gets may halve it, and to allow for that in every row would hide any change.
+CEILINGS = {
+    "cpu": ("fma_peak_float32_gflops", "fma_peak_float64_gflops"),
+    "cuda": ("cuda_clock_mhz", "cuda_peak_float32_gflops", "cuda_peak_tf32_gflops",
+             "cuda_peak_bf16_gflops", "cuda_peak_float64_gflops"),
+}
 SETTINGS = ("processor", "cuda_device", "threads", "isa", "compiler", "flags", "build_type", "network",
             "loss", "adam")
 
@@ -87,6 +91,10 @@ class Change:
     low: float
     high: float
 
+    @property
+    def device(self):
+        return "cuda" if "/cuda_" in self.name else "cpu"
+
     def verdict(self, threshold):
         """faster or slower by more than the threshold beyond doubt, the same within it beyond doubt,
         or unsure."""
@@ -144,17 +152,19 @@ def compare(olds, news):
 
 
 def machine_drift(olds, news):
-    """By how much, at most, an FMA peak of the machine was lower in a new run than in its old one, as
-    a ratio above 0: what the machine itself lost is no row's fault."""
-    drift = 0.0
-    for old, new in zip(olds, news):
-        for key in CEILINGS:
-            try:
-                before, after = float(old.context[key]), float(new.context[key])
-            except (KeyError, ValueError):
-                continue
-            if after > 0:
-                drift = max(drift, before / after - 1)
+    """{device: by how much, at most, a ceiling of it was lower in a new run than in its old one}, as
+    ratios above 0: what the machine itself lost is no row's fault."""
+    drift = {}
+    for device, ceilings in CEILINGS.items():
+        drift[device] = 0.0
+        for key in ceilings:
+            for old, new in zip(olds, news):
+                try:
+                    before, after = float(old.context[key]), float(new.context[key])
+                except (KeyError, ValueError):
+                    continue
+                if after > 0:
+                    drift[device] = max(drift[device], before / after - 1)
     return drift
 
 

@@ -122,6 +122,19 @@ class Program(unittest.TestCase):
         self.assertIn("9.9% lower", done.stdout)
         self.assertIn("threads differs: None / 1", done.stdout)
 
+    def test_a_devices_drift_excuses_its_own_rows_alone(self):
+        rows = ("adam/cpu_tiled/float32/parameters:1", "adam/cuda_vector/float32/parameters:1")
+        for ceiling, blamed in (("cuda_clock_mhz", rows[0]), ("fma_peak_float32_gflops", rows[1])):
+            old = self.write("old.json", sum((entries(row, self.STEADY) for row in rows), []),
+                             **{ceiling: "100"})
+            new = self.write("new.json", sum((entries(row, [1.1 * t for t in self.STEADY])
+                                              for row in rows), []), **{ceiling: "91"})
+            done = self.compare(old, new)
+            self.assertEqual(done.returncode, 1)
+            slower = [line for line in done.stdout.splitlines() if line.endswith("| slower  |")]
+            self.assertEqual(len(slower), 1, done.stdout)
+            self.assertIn(blamed, slower[0])
+
     def test_a_memory_that_was_faster_once_hides_nothing(self):
         old = self.write("old.json", entries("a", self.STEADY), memory_bandwidth_gbs="94")
         new = self.write("new.json", entries("a", [1.1 * t for t in self.STEADY]),

@@ -60,13 +60,15 @@ class Usage(unittest.TestCase):
         self.refused("--benchmark_repetitions=0", says="--benchmark_repetitions")
         self.refused("--benchmark_repetitions=1.5", says="--benchmark_repetitions")
         self.refused("--benchmark_min_time=nan", says="--benchmark_min_time")
+        self.refused("--patience=0", says="--patience")
         self.refused("--benchmark_unknown", says="--benchmark_unknown")
         self.refused("--quick", says="SIAMESE_ISA", SIAMESE_ISA="mmx")
 
     def test_help_names_every_flag(self):
         result = run(PROGRAM, "--help")
         self.assertEqual(result.returncode, 0)
-        for flag in ("--quick", "--network", "--loss", "--threads", "--benchmark_filter"):
+        for flag in ("--quick", "--network", "--loss", "--threads", "--patience",
+                     "--benchmark_filter"):
             self.assertIn(flag, result.stdout)
 
     def test_an_unwritable_file_fails(self):
@@ -117,6 +119,14 @@ class Results(unittest.TestCase):
             seconds = row["real_time"] * 1e-6
             self.assertAlmostEqual(row["pairs/s"] * seconds, 128, delta=1e-3)
             self.assertAlmostEqual(row["FLOP/s"] * seconds, 128 * (40 + 4), delta=1e-2)
+
+    def test_patience_scales_what_a_row_may_take(self):
+        _, document = quick(PROGRAM, "--benchmark_filter=^train_step/cpu_eigen/float32/dense/points:(256|16384)/",
+                            "--patience=0.0001")
+        small, large = (next(row for row in document["benchmarks"] if name in row["run_name"])
+                        for name in ("points:256/", "points:16384/"))
+        self.assertNotIn("error_occurred", small)  # nothing is known yet
+        self.assertRegex(large["error_message"], "^skipped: a launch would take")
 
     def test_a_file_is_written_beside_the_progress(self):
         with tempfile.TemporaryDirectory() as folder:
