@@ -187,12 +187,29 @@ Ceilings measure_ceilings(int threads, double seconds) {
   return best;
 }
 
-double probe_float32(int threads) {
+namespace {
+
+const MultiplyAdd& float32_probe() {
   static const ProbeLoops loops = widest_loops();
-  const MultiplyAdd probe{loops.multiply_add_float32, loops.float32_operations_per_round};
-  const std::int64_t rounds = rounds_for(probe, 2e-3);
-  const double seconds = together(threads, [&](int) { return probe.loop(rounds); });
-  return probe.operations_per_round * static_cast<double>(rounds) * threads / seconds;
+  static const MultiplyAdd probe{loops.multiply_add_float32, loops.float32_operations_per_round};
+  return probe;
+}
+
+}  // namespace
+
+double multiply_add_seconds(double operations, int threads) {
+  const MultiplyAdd& probe = float32_probe();
+  const double rounds = operations / threads / probe.operations_per_round;
+  const auto whole = static_cast<std::int64_t>(rounds) + 1;
+  const double seconds = together(threads, [&](int) { return probe.loop(whole); });
+  return seconds * rounds / static_cast<double>(whole);
+}
+
+double probe_float32(int threads) {
+  const MultiplyAdd& probe = float32_probe();
+  const double operations =
+      probe.operations_per_round * threads * static_cast<double>(rounds_for(probe, 2e-3));
+  return operations / multiply_add_seconds(operations, threads);
 }
 
 }  // namespace siamese::bench

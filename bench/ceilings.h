@@ -41,6 +41,10 @@ struct Ceilings {
 /// use; the widest instruction set of the machine counts, whatever SIAMESE_ISA has chosen.
 Ceilings measure_ceilings(int threads, double seconds);
 
+/// Seconds that `threads` cores take for so many float32 operations, as multiply-adds on registers
+/// alone: no kernel with as many is faster.
+double multiply_add_seconds(double operations, int threads);
+
 /// The float32 FMA rate of `threads` cores now, operations/s, in a few milliseconds: held against
 /// the ceiling it tells whether the machine is at its full speed.
 double probe_float32(int threads);

@@ -123,11 +123,12 @@ void run_rows(const Rows& rows, const Options& options) {
   benchmark::Shutdown();
 }
 
-// Drops the rows that a run before has finished.
-void drop_finished(Rows& rows, const std::string& results) {
+// Drops the rows that a run before has finished; returns how many it has.
+std::size_t drop_finished(Rows& rows, const std::string& results) {
   const std::set<std::string> finished = rows_of(results);
   std::erase_if(rows, [&](const auto& row) { return finished.contains(row->name()); });
   if (rows.empty()) throw UsageError(fmt::format("--resume: {} has every row", results));
+  return finished.size();
 }
 
 int run(int argc, char** argv) {
@@ -145,8 +146,7 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "CUDA variants are left out: {}\n", *reason);
   }
   Rows rows = filtered(make_rows(session), options->filter);
-  const std::size_t all_rows = rows.size();
-  if (!options->resume.empty()) drop_finished(rows, options->resume);
+  const std::size_t before = options->resume.empty() ? 0 : drop_finished(rows, options->resume);
   if (options->list) {
     for (const auto& row : rows) fmt::print("{}\n", row->name());
     return 0;
@@ -161,7 +161,7 @@ int run(int argc, char** argv) {
   session.ceilings = measure_ceilings(options->threads, options->quick ? 2.0 : 6.0);
   if (!backend(Device::cuda).why_unavailable()) session.cuda_ceilings = measure_cuda_ceilings();
   for (const auto& [key, value] : describe(session)) benchmark::AddCustomContext(key, value);
-  benchmark::AddCustomContext("rows", fmt::format("{}", all_rows));
+  benchmark::AddCustomContext("rows", fmt::format("{}", before + rows.size()));
   run_rows(rows, *options);
   if (interrupted()) {
     fmt::print(stderr, "siamese_bench: interrupted; rows that were not finished are left out\n");

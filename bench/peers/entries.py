@@ -29,8 +29,12 @@ JAX = [
 ]
 KERAS = [Peer("keras", "keras", ("batch",)), Peer("keras-jit", "keras", ("batch", "jit"))]
 
+# The step's operations alone, as multiply-adds on registers.
+PEAK = Peer("peak", "")
+
 CPU_STEP = [
-    Peer("tiled", ""), Peer("eigen", ""), Peer("openblas", ""), Peer("numpy", "numpy"), *PYTORCH,
+    PEAK, Peer("tiled", ""), Peer("eigen", ""), Peer("openblas", ""), Peer("numpy", "numpy"),
+    *PYTORCH,
     Peer("pytorch-unique-fused-heap", "pytorch", ("unique", "fused"), KEPT_HEAP),
     Peer("pytorch-unique-fused-compile-heap", "pytorch", ("unique", "fused", "compile"), KEPT_HEAP),
     *JAX, *KERAS,

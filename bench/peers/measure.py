@@ -25,7 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from entries import PEERS  # noqa: E402
+from entries import PEAK, PEERS  # noqa: E402
 from reporting.files import write  # noqa: E402
 
 ROUNDS = 7
@@ -114,7 +114,8 @@ def command_of(peer, work, folder, arguments):
     if peer.script:
         return [arguments.python, HERE / f"{peer.script}_peer.py", folder, work.device,
                 peer.precision, *peer.words]
-    return [arguments.step, "serve", work.shape, "--op", work.op, "--variant",
+    op = "peak" if peer == PEAK else work.op
+    return [arguments.step, "serve", work.shape, "--op", op, "--variant",
             f"{work.device}_{peer.name}/{peer.precision}", "--threads", str(work.threads),
             *problem_words(arguments)]
 

@@ -3,12 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "bench/axes.h"
+#include "bench/ceilings.h"
 #include "bench/command_line.h"
 #include "bench/find_variant.h"
 #include "bench/timing.h"
@@ -26,7 +28,8 @@
 // One training step, or a whole training, beside those of other libraries: `export` writes the
 // problem and the reference's loss and gradients as files that they read, `serve` runs one of this
 // project's variants on it, verified, and times it whenever it is told to, so that everyone can be
-// measured in turn. `devices` tells which devices there are to measure on.
+// measured in turn; `serve --op peak` does as many operations as the step has, and nothing else.
+// `devices` tells which devices there are to measure on.
 
 namespace siamese::bench {
 namespace {
@@ -123,19 +126,38 @@ void verify_once(const Variant<Args>& variant, Trial<Args>& trial) {
   }
 }
 
-// For each number N that comes in, N launches, one behind the other, and a line with the seconds
-// that each took: what the host does between them counts, as it does in other libraries.
-void serve(Device device, const Launch& launch) {
+// For each number N that comes in, a line with the seconds of one of N steps; `take` takes N steps
+// and returns the seconds of all.
+void serve(const std::function<double(std::int64_t)>& take) {
   fmt::print("{{\"ready\": true}}\n");
   std::fflush(stdout);
-  std::int64_t launches = 0;
-  while (std::cin >> launches) {
+  std::int64_t steps = 0;
+  while (std::cin >> steps) {
+    fmt::print("{{\"seconds\": {:.9g}}}\n", take(steps) / static_cast<double>(steps));
+    std::fflush(stdout);
+  }
+}
+
+// Launches, one behind the other: what the host does between them counts, as it does in other
+// libraries.
+void serve(Device device, const Launch& launch) {
+  serve([&](std::int64_t launches) {
     const double begin = now();
     for (std::int64_t i = 0; i < launches; ++i) launch(Stream{});
     backend(device).synchronize(Stream{});
-    fmt::print("{{\"seconds\": {:.9g}}}\n", (now() - begin) / static_cast<double>(launches));
-    std::fflush(stdout);
-  }
+    return now() - begin;
+  });
+}
+
+// A training step's operations as multiply-adds on registers alone: the least time that arithmetic
+// leaves it, on as many cores.
+void serve_peak(const Command& command) {
+  ProblemSpec spec = parse_shape("train_step", command.shape, Network::parse(command.network));
+  spec.loss = parse_loss(command.loss);
+  const double operations = work(verify::shape_args<TrainStepArgs<float>>(spec)).operations;
+  serve([&](std::int64_t steps) {
+    return multiply_add_seconds(operations * static_cast<double>(steps), command.threads);
+  });
 }
 
 void serve_step(const Command& command) {
@@ -188,7 +210,7 @@ int run(int argc, char** argv) {
     part->add_option("--loss", command.loss);
   }
   exporter->add_option("folder", command.folder)->required();
-  server->add_option("--op", command.op)->check(CLI::IsMember({"train_step", "fit"}));
+  server->add_option("--op", command.op)->check(CLI::IsMember({"train_step", "fit", "peak"}));
   server->add_option("--variant", command.variant);
   server->add_option("--threads", command.threads)->check(CLI::Range(1, 4096));
   if (!parse_command_line(app, argc, argv)) return 0;
@@ -197,6 +219,8 @@ int run(int argc, char** argv) {
     print_devices();
   } else if (*exporter) {
     export_problem(command);
+  } else if (command.op == "peak") {
+    serve_peak(command);
   } else if (command.op == "fit") {
     serve_training(command);
   } else {

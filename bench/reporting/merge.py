@@ -20,6 +20,6 @@ def merge(begun_path, rest_path):
                              "same, for their rows go into one table")
     again = {run["run_name"] for run in rest["benchmarks"]}
     rows = [run for run in begun["benchmarks"] if run["run_name"] not in again]
-    context = {**rest["context"], "rows": begun["context"]["rows"],
+    context = {**rest["context"],
                "resumed": begun["context"].get("resumed", begun["context"].get("date", ""))}
     return json.dumps({"context": context, "benchmarks": rows + rest["benchmarks"]}, indent=2) + "\n"

@@ -2,7 +2,7 @@
 
 import re
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reporting.results import SECONDS, BadResults, read_document
 from reporting.tables import Table, time_text
@@ -22,8 +22,11 @@ class Field:
     ours: tuple  # variants, of which the fastest counts
     libraries: dict  # what a peer's name begins with -> heading
     single: tuple  # libraries of which there is one entry
+    peak: str = ""  # the peer that does the step's operations and nothing else
 
     def columns(self):
+        if self.peak:
+            yield from ("GFLOP/s", "of the FMA peak")
         for library, heading in self.libraries.items():
             yield heading
             if library not in self.single:
@@ -34,7 +37,7 @@ FIELDS = {
     "cpu": Field("Against other libraries", "peers", "threads", ("tiled",),
                  {"eigen": "Eigen", "openblas": "Eigen, OpenBLAS", "numpy": "NumPy",
                   "pytorch": "PyTorch", "jax": "JAX", "keras": "Keras"},
-                 ("eigen", "openblas", "numpy")),
+                 ("eigen", "openblas", "numpy"), "peak"),
     "cuda": Field("Against other libraries, on the GPU", "peers_cuda", "precision",
                   ("graph", "mma", "fused", "wgmma", "wgmma_twin"),
                   {"cublas": "cuBLAS", "pytorch": "PyTorch", "jax": "JAX", "keras": "Keras"},
@@ -44,7 +47,7 @@ FIELDS = {
 
 @dataclass
 class Case:
-    """A piece of work and the seconds that each peer took for it, a median over the rounds."""
+    """A piece of work and the seconds that each peer took for it in every round."""
 
     device: str
     precision: str
@@ -53,8 +56,14 @@ class Case:
     points: int
     pairs: int
     threads: int  # 0 where the device is not the CPU
-    seconds: dict  # peer -> seconds
-    reasons: dict  # peer -> why it has none
+    operations: float = 0.0  # 0 where they are not told
+    rounds: dict = field(default_factory=dict)  # peer -> seconds of each
+    reasons: dict = field(default_factory=dict)  # peer -> why it has none
+
+    @property
+    def seconds(self):
+        """{peer: its median}"""
+        return {peer: statistics.median(times) for peer, times in self.rounds.items()}
 
     @property
     def work(self):
@@ -76,6 +85,15 @@ class Case:
         mine = [peer for peer in FIELDS[self.device].ours if peer in self.seconds]
         return min(mine, key=self.seconds.get, default=None)
 
+    @property
+    def of_peak(self):
+        """How much of the peak our fastest variant reached, a median over the rounds, each against
+        the peak in that round; None where the peak was not measured."""
+        peak = self.rounds.get(FIELDS[self.device].peak)
+        if not peak or self.ours is None:
+            return None
+        return statistics.median(least / mine for least, mine in zip(peak, self.rounds[self.ours]))
+
     def of_library(self, library):
         """(default, best, name of the best): seconds, None where there is none. A library's default
         is the peer that has its name alone."""
@@ -89,21 +107,19 @@ def load(path):
     """([Case], context). Raises BadResults."""
     document = read_document(path)
     cases = {}
-    times = {}
     for run in document["benchmarks"]:
         parts = NAME.fullmatch(run["run_name"])
         if not parts:
             raise BadResults(f"{path}: '{run['run_name']}' is no name of a peer's row")
         key = (parts["device"], parts["precision"], parts["op"], parts["form"],
                *(int(parts[k] or 0) for k in ("points", "pairs", "threads")))
-        case = cases.setdefault(key, Case(*key, {}, {}))
+        case = cases.setdefault(key, Case(*key))
         if run.get("error_occurred"):
             case.reasons[parts["peer"]] = run["error_message"]
         else:
             seconds = run["real_time"] * SECONDS[run["time_unit"]]
-            times.setdefault((key, parts["peer"]), []).append(seconds)
-    for (key, peer), seconds in times.items():
-        cases[key].seconds[peer] = statistics.median(seconds)
+            case.rounds.setdefault(parts["peer"], []).append(seconds)
+            case.operations = run.get("FLOP/s", 0.0) * seconds
     return list(cases.values()), document["context"]
 
 
@@ -128,12 +144,16 @@ def _our_cell(case):
     return time_text(case.seconds[case.ours]) + (f" {case.ours}" if several else "")
 
 
-def _row(field, case):
+def _row(who, case):
     row = [case.work, case.setting, _our_cell(case)]
-    for library in field.libraries:
+    if who.peak:
+        told = case.ours is not None and case.operations > 0
+        row.append(f"{1e-9 * case.operations / case.seconds[case.ours]:.0f}" if told else "-")
+        row.append("-" if case.of_peak is None else f"{100 * case.of_peak:.0f}%")
+    for library in who.libraries:
         default, best, name = case.of_library(library)
         row.append(_cell(case, default))
-        if library not in field.single:
+        if library not in who.single:
             how = f" {name.removeprefix(library).lstrip('-') or 'default'}" if best else ""
             row.append(_cell(case, best) + how)
     return row
@@ -141,7 +161,7 @@ def _row(field, case):
 
 def table(device, cases, context):
     """Of the cases of one device."""
-    field = FIELDS[device]
+    who = FIELDS[device]
     reasons = dict.fromkeys(
         (peer if case.precision == "float32" else f"{peer} {case.precision}") + f": {reason}"
         for case in cases for peer, reason in case.reasons.items())
@@ -150,6 +170,6 @@ def table(device, cases, context):
             f"medians over the rounds. {context.get('peers', '')}\n")
     if device == "cuda":
         note = f"On {context['cuda_device']}; ours is the fastest in each precision. {note}"
-    return Table(field.title, ["work", field.setting, "ours", *field.columns()],
-                 [_row(field, case) for case in cases],
+    return Table(who.title, ["work", who.setting, "ours", *who.columns()],
+                 [_row(who, case) for case in cases],
                  note + "".join(f"- none: {reason}\n" for reason in reasons))

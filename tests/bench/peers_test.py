@@ -14,7 +14,7 @@ sys.path[:0] = [str(BENCH), str(BENCH / "peers")]
 
 import measure  # noqa: E402
 import numpy as np  # noqa: E402
-from entries import CUDA_STEP, PEERS, Peer  # noqa: E402
+from entries import CUDA_STEP, PEAK, PEERS, Peer  # noqa: E402
 from measure import Work  # noqa: E402
 from problem import Problem, Wrong  # noqa: E402
 from reporting import peers, pictures, results, tables  # noqa: E402
@@ -67,6 +67,12 @@ class Measured(unittest.TestCase):
         self.assertEqual(len(rows), measure.ROUNDS)
         self.assertIn("train_step/cpu_tiled/float32/indexed/points:9/pairs:20/threads:1",
                       rows[0]["name"])
+
+    def test_the_peak_is_served_beside_the_steps(self):
+        found, rows = self.measure(PEAK)
+        self.assertEqual([reason for _, _, _, reason in found], [None, None])
+        self.assertLess(min(found[1][1]), min(found[0][1]))
+        self.assertEqual(rows[-1]["name"], f"train_step/cpu_peak/float32/{SHAPE}/threads:1")
 
     def test_a_peer_takes_as_many_steps_as_it_is_told(self):
         self.script("sleeper", "import sys\nprint('chatter')\nprint('{\"ready\": true}', flush=True)\n"
@@ -160,7 +166,7 @@ class Planned(unittest.TestCase):
     def test_every_peer_is_in_the_report(self):
         for (device, _), entries in PEERS.items():
             field = peers.FIELDS[device]
-            known = {*field.ours, *field.libraries}
+            known = {*field.ours, *field.libraries, field.peak}
             self.assertLessEqual({peer.name.split("-")[0] for peer in entries}, known)
 
     def test_each_precision_on_the_gpu_has_one_of_ours(self):
@@ -188,15 +194,26 @@ class Reported(unittest.TestCase):
         cases, context = self.cases(rows("tiled", [10, 30, 20]) + rows("pytorch", [60, 40, 50]) +
                                     rows("pytorch-once-fused", [30, 30, 30]))
         table = peers.table("cpu", cases, context)
-        self.assertEqual(table.rows[0][2:8], ["20 us", "-", "-", "-", "50 us (2.50x)",
-                                              "30 us (1.50x) once-fused"])
+        cells = dict(zip(table.header, table.rows[0]))
+        self.assertEqual(cells["ours"], "20 us")
+        self.assertEqual(cells["NumPy"], "-")
+        self.assertEqual(cells["PyTorch"], "50 us (2.50x)")
+        self.assertEqual(cells["PyTorch, best"], "30 us (1.50x) once-fused")
         self.assertIn("torch==1", tables.markdown(table) + table.note)
+
+    def test_the_peak_is_that_of_the_same_round(self):
+        cases, context = self.cases([{**row, "FLOP/s": 1e12 / row["real_time"]} for row in
+                                     rows("peak", [8, 16, 24]) + rows("tiled", [10, 20, 40])])
+        cells = dict(zip((table := peers.table("cpu", cases, context)).header, table.rows[0]))
+        self.assertEqual(cells["GFLOP/s"], "50")
+        self.assertEqual(cells["of the FMA peak"], "80%")  # 80, 80 and 60 in the rounds
 
     def test_a_missing_library_is_a_visible_gap(self):
         cases, context = self.cases(rows("tiled", [10]) + rows(
             "jax", [0], error_occurred=True, error_message="No module named 'jax'"))
         table = peers.table("cpu", cases, context)
-        self.assertEqual(table.rows[0][7:9], ["-", "-"])
+        cells = dict(zip(table.header, table.rows[0]))
+        self.assertEqual((cells["JAX"], cells["JAX, best"]), ("-", "-"))
         self.assertIn("none: jax: No module named 'jax'", table.note)
 
     def test_a_gpu_is_apart_and_compared_within_a_precision(self):
