@@ -82,8 +82,8 @@ void forward(const Layer& layer, std::int64_t rows, TileView<const T> input, con
   product(
       rows, layer.outputs, layer.inputs, Strided<T>{input.data, input.stride, 1},
       Packed<T>{panels, layer.inputs},
-      [&]<class V>(std::int64_t, std::int64_t column) { return load<T, V>(bias + column); },
-      [&]<class V>(std::int64_t row, std::int64_t column, V z) {
+      [=]<class V>(std::int64_t, std::int64_t column) { return load<T, V>(bias + column); },
+      [=]<class V>(std::int64_t row, std::int64_t column, V z) {
         const V bound = broadcast<T, V>(lower);
         store(h.data + row * h.stride + column, bound > z ? bound : z);
       });
@@ -122,7 +122,7 @@ void input_gradient(const Layer& layer, std::int64_t rows, TileView<const T> dz,
         rows, layer.inputs, layer.outputs, Strided<T>{dz.data, dz.stride, 1},
         Packed<T>{transposed_panels, layer.outputs},
         []<class V>(std::int64_t, std::int64_t) { return V{}; },
-        [&]<class V>(std::int64_t row, std::int64_t column, V dh) {
+        [=]<class V>(std::int64_t row, std::int64_t column, V dh) {
           const V h = load<T, V>(h_below.data + row * h_below.stride + column);
           store(dz_below.data + row * dz_below.stride + column, dh * derivative<activation, T>(h));
         });
@@ -136,10 +136,10 @@ void weight_gradient(const Layer& layer, std::int64_t rows, TileView<const T> in
   product(
       layer.inputs, layer.outputs, rows, Strided<T>{input.data, 1, input.stride},
       Rows<T>{dz.data, dz.stride},
-      [&]<class V>(std::int64_t row, std::int64_t column) {
+      [=]<class V>(std::int64_t row, std::int64_t column) {
         return load<T, V>(dw + row * stride + column);
       },
-      [&]<class V>(std::int64_t row, std::int64_t column, V sum) {
+      [=]<class V>(std::int64_t row, std::int64_t column, V sum) {
         store(dw + row * stride + column, sum);
       });
   for (std::int64_t column = 0; column < layer.outputs; column += lanes<T>) {

@@ -89,11 +89,12 @@ inline void for_panels(std::int64_t columns, const Use& use) {
 
 /// One panel of columns: C [block_rows, vectors of V] after C. Flattened: the accumulators stay in
 /// registers only where every function that sees them is inlined before the compiler breaks arrays
-/// up.
+/// up. `begin` and `end` come by value and hold values: a store of floats might otherwise have
+/// changed what they refer to, and they would be read again after each.
 template <class V, int vectors, class T, class Begin, class End>
 [[gnu::flatten]] inline void panel_product(std::int64_t rows, std::int64_t column,
                                            std::int64_t depth, Strided<T> a, Panel<T> b,
-                                           const Begin& begin, const End& end) {
+                                           Begin begin, End end) {
   constexpr int width = sizeof(V) / sizeof(T);
   for (std::int64_t row = 0; row < rows; row += block_rows) {
     V c[block_rows][vectors];
@@ -120,7 +121,7 @@ template <class V, int vectors, class T, class Begin, class End>
 /// end(row, column, begin<V>(row, column) + the product of A [rows, depth] and B [depth, columns]).
 template <class T, class B, class Begin, class End>
 inline void product(std::int64_t rows, std::int64_t columns, std::int64_t depth, Strided<T> a,
-                    const B& b, const Begin& begin, const End& end) {
+                    const B& b, Begin begin, End end) {
   for_panels<T>(columns, [&](std::int64_t column, std::int64_t width) {
     const Panel<T> panel = b.panel(column, width);
     if constexpr (has_half_vectors) {
