@@ -24,86 +24,128 @@ struct Slopes {
   alignas(64) T along_j[chunk_points];
 };
 
-template <class T>
-inline Vector<T> squared_distance(FeatureMajor<const T> points, std::int64_t width, std::int64_t i,
-                                  std::int64_t j) {
-  Vector<T> sum{};
-  for (std::int64_t k = 0; k < width; ++k) {
-    const T* const feature = points.data + k * points.stride;
-    const Vector<T> difference = feature[i] - load(feature + j);
-    sum += difference * difference;
+/// Sums over the features of term(point i's, points j's), for `vectors` vectors of points from j
+/// on: several at a time, so that one sum need not wait for another.
+template <int vectors, class T, class Term>
+inline void sum_features(FeatureMajor<const T> points, std::int64_t width, std::int64_t i,
+                         std::int64_t j, Vector<T> (&sums)[vectors], const Term& term) {
+  repeat<vectors>([&](auto v) { sums[v] = Vector<T>{}; });
+  const T* feature = points.data;
+  for (std::int64_t k = 0; k < width; ++k, feature += points.stride) {
+    const Vector<T> of_i = broadcast(feature[i]);
+    repeat<vectors>([&](auto v) { sums[v] += term(of_i, load(feature + j + v * lanes<T>)); });
   }
-  return sum;
 }
 
-/// Adds pairs (i, begin .. end - 1), all within the chunk at `origin`, to the gradients; returns
-/// their costs.
-template <Distance distance, class T>
-inline double point_against_chunk(const AllPairsTask<T>& task, std::int64_t i, std::int64_t origin,
-                                  std::int64_t begin, std::int64_t end, T* g) {
-  const FeatureMajor<const T> e = task.embeddings;
-  Slopes<T> slopes;
-  Vector<T> costs_sum{};
-  T along_i = T(0);  // cosine alone
-  Vector<T> along_i_sum{};
-  const std::int64_t first_vector = origin + (begin - origin) / lanes<T> * lanes<T>;
-  for (std::int64_t j = first_vector; j < end; j += lanes<T>) {
-    Vector<T> value{};
-    for (std::int64_t k = 0; k < task.width; ++k) {
-      const T* const feature = e.data + k * e.stride;
-      if constexpr (distance == Distance::cosine) {
-        value += feature[i] * load(feature + j);
-      } else {
-        value += DifferenceDistance<distance, T>::term(feature[i] - load(feature + j));
-      }
-    }
-    const Vector<T> target =
-        square_root<T>(squared_distance(task.coordinates, task.coordinate_width, i, j));
-    const bool whole = j >= begin && j + lanes<T> <= end;
-    const auto masked = [&](Vector<T> x) {
-      return whole ? x : only_lanes<T>(x, begin - j, end - j);
-    };
+/// Pairs of point i with a chunk of points j.
+struct ChunkPairs {
+  std::int64_t i;
+  std::int64_t origin;  ///< of the chunk
+  std::int64_t begin;   ///< the pairs are (i, begin .. end - 1)
+  std::int64_t end;
+};
 
+/// The slopes of `vectors` vectors of pairs from (i, j) on. Adds their costs, and to along_i what a
+/// cosine's gradient has of E_i itself.
+template <int vectors, Distance distance, class T>
+inline void find_slopes(const AllPairsTask<T>& task, const ChunkPairs& pairs, std::int64_t j,
+                        Slopes<T>& slopes, Vector<T>& costs_sum, Vector<T>& along_i) {
+  using D = DifferenceDistance<distance, T>;
+  Vector<T> values[vectors];
+  Vector<T> squared_targets[vectors];
+  sum_features(task.embeddings, task.width, pairs.i, j, values, [](Vector<T> a, Vector<T> b) {
+    if constexpr (distance == Distance::cosine) return a * b;
+    return D::term(a - b);
+  });
+  sum_features(task.coordinates, task.coordinate_width, pairs.i, j, squared_targets,
+               [](Vector<T> a, Vector<T> b) { return (a - b) * (a - b); });
+  repeat<vectors>([&](auto v) {
+    const std::int64_t at = j + v * lanes<T>;
+    const Vector<T> target = square_root<T>(squared_targets[v]);
+    const bool whole = at >= pairs.begin && at + lanes<T> <= pairs.end;
+    const auto masked = [&](Vector<T> x) {
+      return whole ? x : only_lanes<T>(x, pairs.begin - at, pairs.end - at);
+    };
     if constexpr (distance == Distance::cosine) {
-      const T i_inverse = task.inverse_norms[i];
-      const Vector<T> j_inverse = load(task.inverse_norms + j);
-      const Vector<T> cosine = value * i_inverse * j_inverse;
+      const T i_inverse = task.inverse_norms[pairs.i];
+      const Vector<T> j_inverse = load(task.inverse_norms + at);
+      const Vector<T> cosine = values[v] * i_inverse * j_inverse;
       const Costs<T> costs = criterion<T>(task.loss, T(1) - cosine, target);
       const Vector<T> slope = masked(task.weight * costs.by_distance);
       costs_sum += masked(costs.value);
-      store(slopes.across + (j - origin), -slope * i_inverse * j_inverse);
-      store(slopes.along_j + (j - origin), slope * cosine * j_inverse * j_inverse);
-      along_i_sum += slope * cosine * i_inverse * i_inverse;
+      store(slopes.across + (at - pairs.origin), -slope * i_inverse * j_inverse);
+      store(slopes.along_j + (at - pairs.origin), slope * cosine * j_inverse * j_inverse);
+      along_i += slope * cosine * i_inverse * i_inverse;
     } else {
-      using D = DifferenceDistance<distance, T>;
-      value = D::value(value);
+      const Vector<T> value = D::value(values[v]);
       const Costs<T> costs = criterion<T>(task.loss, value, target);
       costs_sum += masked(costs.value);
-      store(slopes.across + (j - origin), masked(task.weight * D::slope(value, costs.by_distance)));
+      store(slopes.across + (at - pairs.origin),
+            masked(task.weight * D::slope(value, costs.by_distance)));
+    }
+  });
+}
+
+/// Adds the pairs, in vectors from first_vector on, to feature k of the gradients of points j;
+/// returns what point i has of them, a lane of points j each.
+template <Distance distance, class T>
+inline Vector<T> feature_gradient(const AllPairsTask<T>& task, const ChunkPairs& pairs,
+                                  std::int64_t first_vector, const Slopes<T>& slopes,
+                                  std::int64_t k, T* g) {
+  const T* const e_j = task.embeddings.data + k * task.embeddings.stride + first_vector;
+  T* const g_j = g + k * task.embeddings.stride + first_vector;
+  const T* const across = slopes.across + (first_vector - pairs.origin);
+  const T* const along_j = slopes.along_j + (first_vector - pairs.origin);
+  const Vector<T> e_i = broadcast(e_j[pairs.i - first_vector]);
+  const std::int64_t count = pairs.end - first_vector;
+  Vector<T> g_i{};
+  for (std::int64_t p = 0; p < count; p += lanes<T>) {
+    if constexpr (distance == Distance::cosine) {
+      g_i += load(across + p) * load(e_j + p);
+      store(g_j + p, load(g_j + p) + (load(across + p) * e_i + load(along_j + p) * load(e_j + p)));
+    } else {
+      const Vector<T> direction = DifferenceDistance<distance, T>::direction(e_i - load(e_j + p));
+      g_i += load(across + p) * direction;
+      store(g_j + p, load(g_j + p) - load(across + p) * direction);
     }
   }
-  if constexpr (distance == Distance::cosine)
-    along_i = static_cast<T>(sum_of_lanes<T>(along_i_sum));
+  return g_i;
+}
 
-  for (std::int64_t k = 0; k < task.width; ++k) {
-    const T* const feature = e.data + k * e.stride;
-    T* const g_feature = g + k * e.stride;
-    const T e_i = feature[i];
-    Vector<T> g_i{};
-    for (std::int64_t j = first_vector; j < end; j += lanes<T>) {
-      const Vector<T> across = load(slopes.across + (j - origin));
-      const Vector<T> e_j = load(feature + j);
-      const Vector<T> g_j = load(g_feature + j);
-      if constexpr (distance == Distance::cosine) {
-        g_i += across * e_j;
-        store(g_feature + j, g_j + (across * e_i + load(slopes.along_j + (j - origin)) * e_j));
-      } else {
-        const Vector<T> step = across * DifferenceDistance<distance, T>::direction(e_i - e_j);
-        g_i += step;
-        store(g_feature + j, g_j - step);
-      }
+/// Adds the pairs to the gradients; returns their costs.
+template <Distance distance, class T>
+[[gnu::flatten]] inline double point_against_chunk(const AllPairsTask<T>& task,
+                                                   const ChunkPairs& pairs, T* g) {
+  Slopes<T> slopes;
+  Vector<T> costs_sum{};
+  Vector<T> along_i_lanes{};
+  const std::int64_t first_vector =
+      pairs.origin + (pairs.begin - pairs.origin) / lanes<T> * lanes<T>;
+  // Several vectors of points j together, so that one's sum need not wait for another's.
+  constexpr int together = 2;
+  std::int64_t j = first_vector;
+  for (; j + (together - 1) * lanes<T> < pairs.end; j += together * lanes<T>) {
+    find_slopes<together, distance>(task, pairs, j, slopes, costs_sum, along_i_lanes);
+  }
+  for (; j < pairs.end; j += lanes<T>) {
+    find_slopes<1, distance>(task, pairs, j, slopes, costs_sum, along_i_lanes);
+  }
+  const T along_i =
+      distance == Distance::cosine ? static_cast<T>(sum_of_lanes<T>(along_i_lanes)) : T(0);
+
+  const std::int64_t stride = task.embeddings.stride;
+  for (std::int64_t first = 0; first < task.width; first += lanes<T>) {
+    const std::int64_t features = task.width - first < lanes<T> ? task.width - first : lanes<T>;
+    Vector<T> g_i[lanes<T>];
+    for (std::int64_t k = 0; k < features; ++k) {
+      g_i[k] = feature_gradient<distance>(task, pairs, first_vector, slopes, first + k, g);
     }
-    g_feature[i] += static_cast<T>(sum_of_lanes<T>(g_i)) + along_i * e_i;
+    for (std::int64_t k = features; k < lanes<T>; ++k) g_i[k] = Vector<T>{};
+    const Vector<T> sums = sum_lanes<lanes<T>>(g_i);
+    for (std::int64_t k = 0; k < features; ++k) {
+      const std::int64_t at = (first + k) * stride + pairs.i;
+      g[at] += sums[k] + along_i * task.embeddings.data[at];
+    }
   }
   return sum_of_lanes<T>(costs_sum);
 }
@@ -121,7 +163,7 @@ inline double all_pairs_of(const AllPairsTask<T>& task, std::int64_t begin, std:
       for (std::int64_t i = block; i < block_end; ++i) {
         const std::int64_t first = i + 1 > origin ? i + 1 : origin;
         if (first < chunk_end) {
-          total += point_against_chunk<distance, T>(task, i, origin, first, chunk_end, g);
+          total += point_against_chunk<distance, T>(task, {i, origin, first, chunk_end}, g);
         }
       }
     }
