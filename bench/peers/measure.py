@@ -30,6 +30,7 @@ from reporting.files import write  # noqa: E402
 
 ROUNDS = 7
 SECONDS = 0.15  # of steps a round
+REST = 0.05  # seconds before each turn, in which threads that the one before left spinning end
 PATIENCE = 600  # seconds for an answer: compilers take their time
 
 
@@ -151,6 +152,7 @@ def measure_work(work, peers, folder, arguments):
         counts[peer] = steps_a_round(processes[peer])
 
     def take_a_round(peer):
+        time.sleep(REST)
         times[peer].append(processes[peer].steps(counts[peer]))
 
     try:

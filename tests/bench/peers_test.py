@@ -29,6 +29,7 @@ class Measured(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         measure.SECONDS = 0.002
+        measure.REST = 0.0
         self.arguments = argparse.Namespace(step=STEP, python=sys.executable,
                                             network="11-200relu-200relu-10sigmoid",
                                             loss="euclidean/absolute")
