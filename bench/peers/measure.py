@@ -39,6 +39,7 @@ QUICK = ["dense/points:256/pairs:128", "dense/points:2048/pairs:1024",
 FULL = ["dense/points:256/pairs:128", "dense/points:2048/pairs:1024",
         "dense/points:16384/pairs:8192", "dense/points:131072/pairs:65536",
         "indexed/points:30/pairs:128", "indexed/points:200/pairs:19900",
+        "indexed/points:2000/pairs:1999000",
         "all/points:500/pairs:124750", "all/points:2000/pairs:1999000"]
 TRAINING = "indexed/points:30/pairs:435"
 
@@ -135,10 +136,40 @@ def steps_a_round(process):
     return steps_in(SECONDS, process.steps(few))
 
 
+def bytes_of(peer, problem):
+    """What a peer's process holds at the most, roughly: of every layer's rows the activations, their
+    gradients and what goes before; of the pairs, rows of embeddings and what becomes of them."""
+    own_rows = problem["form"] != "all" and peer.script and "unique" not in peer.words
+    rows = 2 * problem["pairs"] if own_rows else problem["points"]
+    widths = [layer["outputs"] for layer in problem["layers"]]
+    pairs = 0 if problem["form"] == "all" else problem["pairs"]
+    return 4 * (3 * rows * sum(widths) + 6 * pairs * widths[-1])
+
+
+def available_memory():
+    text = Path("/proc/meminfo").read_text()
+    return 1024 * int(next(line.split()[1] for line in text.splitlines() if "MemAvailable" in line))
+
+
+def without_room(peers, problem, memory):
+    """{peer: why it is left out}: all of them are there at the same time, and must fit."""
+    reasons, held = {}, 0
+    for peer in peers:
+        wanted = bytes_of(peer, problem)
+        if held + wanted <= memory:
+            held += wanted
+        else:
+            reasons[peer] = (f"left out: it would need some {wanted * 1e-9:.0f} GB beside the others; "
+                             f"there are {memory * 1e-9:.0f}")
+    return reasons
+
+
 def measure_work(work, peers, folder, arguments):
     """[(peer, [seconds a step of each round], steps a round, reason of none)]"""
     cpus = sorted(os.sched_getaffinity(0))[:work.threads]
-    processes, counts, reasons = {}, {}, {}
+    problem = json.loads(Path(folder, "problem.json").read_text())
+    processes, counts = {}, {}
+    reasons = without_room(peers, problem, 0.7 * available_memory()) if work.device == "cpu" else {}
     times = {peer: [] for peer in peers}
 
     def start(peer):

@@ -160,6 +160,18 @@ class Planned(unittest.TestCase):
         self.assertEqual(names[:2], [f"train_step/cpu_x/bf16/{SHAPE}/threads:{n}" for n in (1, 2)])
         self.assertEqual(names[-1], f"train_step/cuda_x/bf16/{SHAPE}")
 
+    def test_peers_that_do_not_fit_beside_the_others_are_left_out(self):
+        problem = {"form": "indexed", "points": 2000, "pairs": 1999000,
+                   "layers": [{"outputs": 200}, {"outputs": 10}]}
+        twice, unique = Peer("a", "a", ("twice",)), Peer("b", "b", ("unique",))
+        self.assertAlmostEqual(measure.bytes_of(twice, problem),
+                               4 * (3 * 2 * 1999000 * 210 + 6 * 1999000 * 10))
+        self.assertEqual(measure.without_room([twice, unique], problem, 12e9), {})
+        reasons = measure.without_room([twice, unique, Peer("c", "c", ("once",))], problem, 12e9)
+        self.assertEqual([peer.name for peer in reasons], ["c"])
+        self.assertIn("11 GB", reasons[Peer("c", "c", ("once",))])
+        self.assertEqual(list(measure.without_room([twice, unique], problem, 1e9)), [twice])
+
     def test_no_two_peers_share_a_row(self):
         for entries in PEERS.values():
             self.assertEqual(len({(peer.name, peer.precision) for peer in entries}), len(entries))
