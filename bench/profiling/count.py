@@ -117,9 +117,38 @@ def line(case):
             time_text(floor_seconds(case))]
 
 
+def short_place(place):
+    """The lines that an access was inlined through, from the inside, the innermost of each file."""
+    lines = {}
+    for part in place.split(", inlined at "):
+        file, number = Path(part).name.rsplit(":", 1) if ":" in part else (part, "")
+        lines.setdefault(file, f"{file}:{number}" if number else file)
+    return " < ".join(lines.values())
+
+
+def conflict_lines(case, most=4):
+    """The lines of the source with most of a case's bank conflicts."""
+    found = {}
+    for kernel in case["kernels"]:
+        for place, line_ in kernel["bank_conflicts_by_line"].items():
+            sums = found.setdefault(short_place(place), [0, 0, 0])
+            for at, key in enumerate(("conflicts", "passes", "requests")):
+                sums[at] += line_[key]
+    op, variant, precision, shape = case["case"].split("/", 3)
+    worst = sorted(found.items(), key=lambda item: (-item[1][0], item[0]))[:most]
+    return [[op, variant.removeprefix("cuda_"), precision, shape.replace("/", " "), place,
+             *(f"{number:,}" for number in sums)] for place, sums in worst]
+
+
 HEADER = ["op", "variant", "precision", "shape", "launches", "warp instructions", "useful FLOPs",
           "bytes / least", "load sectors used", "store sectors used", "bank conflicts",
           "local accesses", "registers", "shared bytes", "blocks an SM", "H100 floor"]
+CONFLICTS_HEADER = ["op", "variant", "precision", "shape", "line, inlined at", "bank conflicts", "passes",
+                    "requests"]
+CONFLICTS_NOTE = """
+The four worst lines of each row. A request of a warp takes at least a pass for each 128 bytes that its
+lanes move; what it takes beyond that are conflicts.
+"""
 NOTE = """
 Counted by the virtual GPU from the compiled PTX; nothing here was timed, and no GPU has run it. One
 launch of each variant. useful FLOPs: the least operations of the work (bench/work.h) over those executed.
@@ -160,8 +189,13 @@ def main():
         lines = ",\n".join(json.dumps(case) for case in cases)
         write(arguments.out / "counts.json",
               f'{{"context": {{"commit": "{arguments.commit}"}}, "cases": [\n{lines}\n]}}\n')
-        write(arguments.out / "counts.md", markdown(table))
-        print(markdown(table))
+        text = markdown(table)
+        conflicts = [found for case in cases for found in conflict_lines(case)]
+        if conflicts:
+            text += "\n" + markdown(Table("Where the bank conflicts are", CONFLICTS_HEADER, conflicts,
+                                          CONFLICTS_NOTE))
+        write(arguments.out / "counts.md", text)
+        print(text)
     return 1 if failed else 0
 
 

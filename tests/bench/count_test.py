@@ -54,6 +54,20 @@ class Table(unittest.TestCase):
         self.assertEqual({key: found[key] for key in expected}, expected)
         self.assertAlmostEqual(count.floor_seconds(case), 128 / count.BANDWIDTH)
 
+    def test_bank_conflicts_are_told_by_line(self):
+        place = "/a/pack.cuh:16, inlined at /a/panel.cuh:71, inlined at /a/panel.cuh:39, inlined at /a/fit.cu:8"
+        lines = {place: {"requests": 2, "passes": 9, "conflicts": 1},
+                 "/a/fit.cu:9": {"requests": 1, "passes": 1024, "conflicts": 1000}}
+        case = {"case": "fit/cuda_x/float32/indexed/points:3/pairs:3",
+                "kernels": [kernel(bank_conflicts_by_line=lines), kernel(bank_conflicts_by_line=lines)]}
+        row = ["fit", "x", "float32", "indexed points:3 pairs:3"]
+        self.assertEqual(count.conflict_lines(case),
+                         [[*row, "fit.cu:9", "2,000", "2,048", "2"],
+                          [*row, "pack.cuh:16 < panel.cuh:71 < fit.cu:8", "2", "18", "4"]])
+        self.assertEqual(len(count.conflict_lines(case, most=1)), 1)
+        unknown = "an unknown line (compile with -lineinfo)"
+        self.assertEqual(count.short_place(unknown), unknown)
+
     def test_bad_words_are_refused_before_anything_is_built(self):
         for words, says in ((["perf", "a/b"], "'perf'"), (["ncu"], "expected one row"),
                             (["nsys", "a", "b"], "expected one row"), (["count"], "expected a row"),

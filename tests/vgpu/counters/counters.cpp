@@ -11,6 +11,13 @@ Traffic& Traffic::operator+=(const Traffic& other) {
   return *this;
 }
 
+SharedLine& SharedLine::operator+=(const SharedLine& other) {
+  requests += other.requests;
+  passes += other.passes;
+  conflicts += other.conflicts;
+  return *this;
+}
+
 Counters& Counters::operator+=(const Counters& other) {
   for (std::size_t i = 0; i < thread_instructions.size(); ++i) {
     thread_instructions[i] += other.thread_instructions[i];
@@ -26,6 +33,8 @@ Counters& Counters::operator+=(const Counters& other) {
   shared_store += other.shared_store;
   shared_atomic += other.shared_atomic;
   bank_conflicts += other.bank_conflicts;
+  for (const auto& [place, line] : other.shared_lines) shared_lines[place] += line;
+  shared_passes += other.shared_passes;
   divergent_branches += other.divergent_branches;
   barriers += other.barriers;
   return *this;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,15 @@ struct Traffic {
   Traffic& operator+=(const Traffic& other);
 };
 
+// What the accesses of shared memory by one line of the source come to.
+struct SharedLine {
+  std::uint64_t requests = 0;
+  std::uint64_t passes = 0;     // of at most 128 bytes from different banks
+  std::uint64_t conflicts = 0;  // passes beyond the least that the requests need
+
+  SharedLine& operator+=(const SharedLine& other);
+};
+
 // Exact counts of one launch; the same for every schedule of a program that does not itself depend
 // on the schedule.
 struct Counters {
@@ -47,6 +57,8 @@ struct Counters {
   Traffic global_load, global_store, global_atomic, local_load, local_store, shared_load,
       shared_store, shared_atomic;
   std::uint64_t bank_conflicts = 0;  // shared-memory passes beyond the least that a request needs
+  std::map<std::string, SharedLine> shared_lines;  // by place in the source; those with conflicts
+  std::uint64_t shared_passes = 0;                 // of all accesses
   std::uint64_t divergent_branches = 0;
   std::uint64_t barriers = 0;  // block barriers, counted a warp each
 

@@ -32,6 +32,7 @@ struct AccessDetail : Detail {
   AccessKind kind = AccessKind::load;
   Ordering ordering = Ordering::weak;
   bool async = false;               // by the asynchronous proxy: bulk copies, wgmma
+  bool counted = true;              // as traffic, where counters are on
   std::uint32_t bytes = 0;          // a lane
   std::uint32_t alignment = 0;      // bytes, unless the instruction asks for less
   std::uint32_t address_bytes = 8;  // of a lane in the row of addresses

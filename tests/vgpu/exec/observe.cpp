@@ -36,11 +36,11 @@ void count(Traffic& traffic, const AccessDetail& d, const std::uint64_t* offsets
   traffic.sectors += sectors(offsets, mask, d.bytes);
 }
 
-// Passes that a request takes: lanes go in groups of which each moves 128 bytes at most, and in a
-// group different words of one bank follow one another.
-std::uint64_t extra_passes(const std::uint64_t* offsets, LaneMask mask, std::uint32_t bytes) {
+// What a request takes: lanes go in groups of which each moves 128 bytes at most, and in a group
+// different words of one bank follow one another.
+SharedLine passes_of(const std::uint64_t* offsets, LaneMask mask, std::uint32_t bytes) {
   const std::uint32_t lanes_a_group = std::max(1u, kLanes * 4 / std::max(4u, bytes));
-  std::uint64_t extra = 0;
+  SharedLine taken{.requests = 1};
   for (std::uint32_t first = 0; first < kLanes; first += lanes_a_group) {
     std::array<std::array<std::uint64_t, kLanes>, kBanks> words{};
     std::array<std::uint32_t, kBanks> counts{};
@@ -57,9 +57,10 @@ std::uint64_t extra_passes(const std::uint64_t* offsets, LaneMask mask, std::uin
         most = std::max(most, n);
       }
     }
-    extra += most > 1 ? most - 1 : 0;
+    taken.passes += most;
+    taken.conflicts += most > 1 ? most - 1 : 0;
   }
-  return extra;
+  return taken;
 }
 
 bool counting(const Warp& w) { return w.worker->launch->options->counters != nullptr; }
@@ -80,10 +81,13 @@ void observe_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uin
                     LaneMask mask) {
   if (mask == 0) return;
   Counters& c = w.worker->counters;
-  if (counting(w)) {
+  if (counting(w) && d.counted) {
     Traffic* by_kind[] = {&c.shared_load, &c.shared_store, &c.shared_atomic};
     count(*by_kind[static_cast<int>(d.kind)], d, offsets, mask);
-    c.bank_conflicts += extra_passes(offsets, mask, d.bytes);
+    const SharedLine taken = passes_of(offsets, mask, d.bytes);
+    c.bank_conflicts += taken.conflicts;
+    c.shared_passes += taken.passes;
+    w.worker->executions[w.frame->function->first_counter + w.current_pc()].shared += taken;
   }
   if (w.worker->checks.race) race_shared(w, owner, d, offsets, mask);
 }

@@ -239,6 +239,9 @@ void count_executions(const Kernel& kernel, const Worker& worker, Counters& tota
       total.thread_instructions[kind] += executed.threads;
       total.flops[info.precision] +=
           executed.threads * info.flops + executed.warps * info.warp_flops;
+      if (executed.shared.conflicts > 0) {
+        total.shared_lines[kernel.place(info.location)] += executed.shared;
+      }
     }
   }
 }

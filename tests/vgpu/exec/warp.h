@@ -202,6 +202,7 @@ struct Worker {
   struct Executions {
     std::uint64_t warps = 0;
     std::uint64_t threads = 0;
+    SharedLine shared;  // where the instruction accesses shared memory
   };
   std::vector<Executions> executions;  // by Function::first_counter plus pc, when counting
 };

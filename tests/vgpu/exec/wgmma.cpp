@@ -118,17 +118,13 @@ struct Chunks {
 void load_chunks(Warp& w, const Tile& t, Chunks& chunks) {
   AccessDetail access;
   access.async = true;
+  access.counted = false;
   access.bytes = access.alignment = kChunkBytes;
   std::uint64_t addresses[kLanes] = {};
   const std::uint32_t count = chunk_addresses(t, addresses);
-  Counters& counters = w.worker->counters;
-  const Traffic traffic = counters.shared_load;
-  const std::uint64_t conflicts = counters.bank_conflicts;
   Lanes lanes;
   const auto first_lanes = static_cast<LaneMask>((std::uint64_t{1} << count) - 1);
   resolver(AddressSpace::shared)(w, access, addresses, first_lanes, lanes);
-  counters.shared_load = traffic;
-  counters.bank_conflicts = conflicts;
   for (std::uint32_t i = 0; i < count; ++i) std::memcpy(chunks.bytes[i], lanes.at[i], kChunkBytes);
 }
 

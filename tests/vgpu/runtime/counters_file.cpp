@@ -78,8 +78,17 @@ void CountersFile::add(const Launch& launch, const Counters& c) {
   for (const auto& [space, traffic] : spaces) {
     text += fmt::format("   \"{}\": {},\n", space, json(traffic));
   }
-  text += fmt::format("   \"bank_conflicts\": {}, \"divergent_branches\": {}, \"barriers\": {}}}",
-                      c.bank_conflicts, c.divergent_branches, c.barriers);
+  text += fmt::format(
+      "   \"shared_passes\": {}, \"bank_conflicts\": {}, \"bank_conflicts_by_line\": {{",
+      c.shared_passes, c.bank_conflicts);
+  const char* separator = "";
+  for (const auto& [place, line] : c.shared_lines) {
+    text += fmt::format(R"({}{}: {{"requests": {}, "passes": {}, "conflicts": {}}})", separator,
+                        quoted(place), line.requests, line.passes, line.conflicts);
+    separator = ", ";
+  }
+  text += fmt::format("}},\n   \"divergent_branches\": {}, \"barriers\": {}}}",
+                      c.divergent_branches, c.barriers);
   launches_.push_back(std::move(text));
 }
 

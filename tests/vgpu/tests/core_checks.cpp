@@ -186,7 +186,19 @@ TEST(Counters, BankConflicts) {
             std::to_string(stride) + ", %a;\n  ld.shared.u32 %v, [%a];\n",
         {}, {});
     EXPECT_TRUE(outcome.ok()) << outcome.message;
-    return device.counters.bank_conflicts;
+    const Counters& counters = device.counters;
+    EXPECT_EQ(counters.shared_passes, counters.bank_conflicts + 1);
+    if (counters.bank_conflicts == 0) {
+      EXPECT_TRUE(counters.shared_lines.empty());
+    } else if (counters.shared_lines.size() == 1) {
+      const SharedLine& line = counters.shared_lines.begin()->second;
+      EXPECT_EQ(line.requests, 1u);
+      EXPECT_EQ(line.passes, counters.shared_passes);
+      EXPECT_EQ(line.conflicts, counters.bank_conflicts);
+    } else {
+      ADD_FAILURE() << counters.shared_lines.size() << " lines with conflicts; expected 1";
+    }
+    return counters.bank_conflicts;
   };
   EXPECT_EQ(conflicts(0), 0u);
   EXPECT_EQ(conflicts(4), 0u);
