@@ -39,8 +39,9 @@ struct LtOperands {
 /// What cuBLASLt does besides, in the same launch.
 struct LtEpilogue {
   cublasLtEpilogue_t kind = CUBLASLT_EPILOGUE_DEFAULT;
-  const float* bias = nullptr;          ///< read, or written where the epilogue sums it
-  const std::uint32_t* mask = nullptr;  ///< as launch_positive_mask leaves it, of C's shape
+  const float* bias = nullptr;    ///< read, or written where the epilogue sums it
+  std::uint32_t* mask = nullptr;  ///< as launch_positive_mask leaves it, of C's shape;
+                                  ///< written by RELU_AUX, else read
 };
 
 /// Plans a product once for its operands, with the first algorithm that the heuristics name, and

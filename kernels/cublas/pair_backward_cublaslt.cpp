@@ -4,9 +4,10 @@
 //   is
 //     cuBLASLt's A), unless dz_l's own product has summed it
 //   dz_{l-1} [n, d_{l-1}] = dz_l W_l^T masked by h_{l-1} > 0, with db_{l-1} (DRELU_BGRAD)
-// The mask is a bit an element. The op is given h and not the mask that a forward epilogue could
-// have left, so a launch makes it from h. Below what is not relu, dh is multiplied by act' in
-// place. In float32 (pedantic), TF32 and bf16 products, each under its own name.
+// The mask is a bit an element. The op is given h and not the mask that the forward epilogue can
+// leave, so a launch makes it from h; a training step has the mask. Below what is not relu, dh is
+// multiplied by act' in place. In float32 (pedantic), TF32 and bf16 products, each under its own
+// name.
 
 #include <algorithm>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "kernels/cublas/elementwise.h"
 #include "kernels/cublas/layers.h"
 #include "kernels/cublas/lt.h"
+#include "kernels/cublas/lt_layers.h"
 #include "kernels/cublas/register.h"
 #include "kernels/cuda/backward_workspace.h"
 #include "kernels/cuda/check.h"
@@ -32,14 +34,17 @@ bool below_relu(const BackwardLayer& layer) {
 
 struct Workspace {
   cuda::BackwardWorkspace<float> rows;
-  Buffer<std::uint32_t> mask;  // of the layer at hand
-  Buffer<float> bias;          // gradient of the layer at hand, where its own place will not do
+  std::shared_ptr<const ReluMasks> masks;  // of the forward pass, or none
+  Buffer<std::uint32_t> mask;              // of the layer at hand, where there are none
+  Buffer<float> bias;  // gradient of the layer at hand, where its own place will not do
 
-  explicit Workspace(const Args& args) : rows(args) {
+  Workspace(const Args& args, std::shared_ptr<const ReluMasks> given)
+      : rows(args), masks(std::move(given)) {
     std::int64_t bits = 0;
     std::int64_t widest = 0;
     for_each_layer(args, [&](const BackwardLayer& layer) {
-      if (below_relu(layer)) bits = std::max(bits, mask_bits(layer.shape.inputs));
+      if (below_relu(layer) && masks == nullptr)
+        bits = std::max(bits, mask_bits(layer.shape.inputs));
       widest = std::max(widest, layer.shape.outputs);
     });
     mask = Buffer<std::uint32_t>(Device::cuda, args.points * bits / 32);
@@ -71,7 +76,6 @@ std::vector<Launch> plan_backward(const Args& args, Precision precision,
   const std::int64_t n = args.points;
   float* dz = workspace.rows.dz.data();
   float* previous = workspace.rows.previous.data();
-  std::uint32_t* const mask = workspace.mask.data();
   std::vector<Launch> launches{
       [=](Stream stream) { cuda::launch_last_dz(args, dz, cuda::cuda_stream(stream)); }};
   bool bias_summed = false;  // by the product that gave dz
@@ -92,9 +96,14 @@ std::vector<Launch> plan_backward(const Args& args, Precision precision,
     const float* const h = layer.input;
     bias_summed = below_relu(layer);
     if (bias_summed) {
-      launches.emplace_back([=, width = shape.inputs](Stream stream) {
-        launch_positive_mask(n, width, h, mask, cuda::cuda_stream(stream));
-      });
+      std::uint32_t* mask = workspace.mask.data();
+      if (workspace.masks != nullptr) {
+        mask = workspace.masks->of(*layer.below);
+      } else {
+        launches.emplace_back([=, width = shape.inputs](Stream stream) {
+          launch_positive_mask(n, width, h, mask, cuda::cuda_stream(stream));
+        });
+      }
       add_with_bias(launches, lt, precision, to_previous,
                     {.kind = CUBLASLT_EPILOGUE_DRELU_BGRAD, .mask = mask},
                     layer.bias_gradient_below, shape.inputs, workspace.bias.data());
@@ -119,7 +128,16 @@ std::vector<Launch> plan_zeros(const Args& args) {
 }
 
 Launch prepare(const Args& args, Precision precision) {
-  const auto workspace = std::make_shared<const Workspace>(args);
+  return plan_backward_lt(args, precision, nullptr);
+}
+
+const RegisterProducts<Args> variants("cublaslt", prepare);
+
+}  // namespace
+
+Launch plan_backward_lt(const Args& args, Precision precision,
+                        const std::shared_ptr<const ReluMasks>& masks) {
+  const auto workspace = std::make_shared<const Workspace>(args, masks);
   std::vector<Launch> launches =
       args.points == 0 ? plan_zeros(args) : plan_backward(args, precision, *workspace);
   return [workspace, launches = std::move(launches)](Stream stream) {
@@ -127,7 +145,4 @@ Launch prepare(const Args& args, Precision precision) {
   };
 }
 
-const RegisterProducts<Args> variants("cublaslt", prepare);
-
-}  // namespace
 }  // namespace siamese::cublas

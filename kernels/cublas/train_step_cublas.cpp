@@ -1,11 +1,24 @@
+#include <memory>
+
+#include "kernels/cublas/lt_layers.h"
 #include "kernels/cuda/train_step_composed.h"
+#include "kernels/cuda/variant_parts.h"
 
 // The training steps of rung 0: products of cuBLAS or of cuBLASLt with its epilogues, and for the
 // rest the best rungs there are, so that a difference to the steps above them is one of the
-// products.
+// products. Both are replayed as graphs, so that none of it is the launching. cuBLASLt's products
+// forward leave relu's masks to those back.
 
 namespace siamese::cublas {
 namespace {
+
+cuda::LayerLaunches lt_layers(const PairForwardArgs<float>& forward,
+                              const PairBackwardArgs<float>& backward, Precision products) {
+  const auto masks = std::make_shared<const ReluMasks>(*forward.network, forward.points);
+  return {
+      cuda::traced(forward, "cublaslt", products, plan_forward_lt(forward, products, masks)),
+      cuda::traced(backward, "cublaslt", products, plan_backward_lt(backward, products, masks))};
+}
 
 constexpr cuda::Composition cublas{.name = "cublas",
                                    .rung = 0,
@@ -13,13 +26,15 @@ constexpr cuda::Composition cublas{.name = "cublas",
                                    .distance_loss = "gather",
                                    .all_pairs_loss = "triangle",
                                    .backward = "cublas",
-                                   .adam = "vector"};
+                                   .adam = "vector",
+                                   .captured = true};
 
 constexpr cuda::Composition cublaslt = [] {
   cuda::Composition parts = cublas;
   parts.name = "cublaslt";
   parts.forward = "cublaslt";
   parts.backward = "cublaslt";
+  parts.layers = lt_layers;
   return parts;
 }();
 

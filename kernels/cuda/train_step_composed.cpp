@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "kernels/cuda/captured.h"
 #include "kernels/cuda/variant_parts.h"
@@ -79,14 +80,32 @@ struct Workspace {
         gradients(Device::cuda, args.network->parameter_count()) {}
 };
 
-/// One op of the step, prepared.
+/// The variant of an op of the step, which serves its shape.
 template <class Args>
-Launch prepare_part(std::string_view name, Precision precision, const Args& args) {
+const Variant<Args>& find_serving(std::string_view name, Precision precision, const Args& args) {
   const Variant<Args>& variant = find<Args>(name, precision);
   if (const auto reason = variant.why_unsupported(args)) {
     throw UsageError(fmt::format("cuda: {}/{}: {}", op_name<Args>, name, *reason));
   }
-  return variant.prepare(args);
+  return variant;
+}
+
+/// One op of the step, prepared.
+template <class Args>
+Launch prepare_part(std::string_view name, Precision precision, const Args& args) {
+  return find_serving(name, precision, args).prepare(args);
+}
+
+template <class T>
+LayerLaunches prepare_layers(const Composition& parts, Precision products,
+                             const PairForwardArgs<T>& forward,
+                             const PairBackwardArgs<T>& backward) {
+  const auto& forward_variant = find_serving(parts.forward, products, forward);
+  const auto& backward_variant = find_serving(parts.backward, products, backward);
+  if constexpr (std::is_same_v<T, float>) {
+    if (parts.layers != nullptr) return parts.layers(forward, backward, products);
+  }
+  return {forward_variant.prepare(forward), backward_variant.prepare(backward)};
 }
 
 template <class T>
@@ -118,25 +137,23 @@ Launch prepare_loss(const Composition& parts, const TrainStepArgs<T>& args,
 template <class T>
 Launch prepare(const Composition& parts, Precision products, const TrainStepArgs<T>& args) {
   const auto workspace = std::make_shared<const Workspace<T>>(args);
-  const Launch forward =
-      prepare_part(parts.forward, products,
-                   PairForwardArgs<T>{.network = args.network,
-                                      .points = args.points,
-                                      .x = args.x,
-                                      .parameters = args.parameters,
-                                      .hidden = workspace->hidden.data(),
-                                      .embeddings = workspace->embeddings.data()});
+  const LayerLaunches layers =
+      prepare_layers(parts, products,
+                     PairForwardArgs<T>{.network = args.network,
+                                        .points = args.points,
+                                        .x = args.x,
+                                        .parameters = args.parameters,
+                                        .hidden = workspace->hidden.data(),
+                                        .embeddings = workspace->embeddings.data()},
+                     PairBackwardArgs<T>{.network = args.network,
+                                         .points = args.points,
+                                         .x = args.x,
+                                         .parameters = args.parameters,
+                                         .hidden = workspace->hidden.data(),
+                                         .embeddings = workspace->embeddings.data(),
+                                         .gradient = workspace->gradient.data(),
+                                         .gradients = workspace->gradients.data()});
   const Launch loss = prepare_loss(parts, args, *workspace);
-  const Launch backward =
-      prepare_part(parts.backward, products,
-                   PairBackwardArgs<T>{.network = args.network,
-                                       .points = args.points,
-                                       .x = args.x,
-                                       .parameters = args.parameters,
-                                       .hidden = workspace->hidden.data(),
-                                       .embeddings = workspace->embeddings.data(),
-                                       .gradient = workspace->gradient.data(),
-                                       .gradients = workspace->gradients.data()});
   const Launch adam = prepare_part(parts.adam, precision_of<T>,
                                    AdamArgs<T>{.count = workspace->gradients.size(),
                                                .gradients = workspace->gradients.data(),
@@ -145,10 +162,10 @@ Launch prepare(const Composition& parts, Precision products, const TrainStepArgs
                                                .v = args.v,
                                                .step = args.step,
                                                .adam = args.adam});
-  const Launch step = [workspace, forward, loss, backward, adam](Stream stream) {
-    forward(stream);
+  const Launch step = [workspace, layers, loss, adam](Stream stream) {
+    layers.forward(stream);
     loss(stream);
-    backward(stream);
+    layers.backward(stream);
     adam(stream);
   };
   return traced(args, parts.name, products, parts.captured ? captured(step) : step);

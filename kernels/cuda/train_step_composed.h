@@ -7,6 +7,12 @@
 
 namespace siamese::cuda {
 
+/// A step's two passes through the network.
+struct LayerLaunches {
+  Launch forward;
+  Launch backward;
+};
+
 /// A training step composed of other ops' variants, by name.
 struct Composition {
   std::string_view name;  ///< of the step
@@ -16,6 +22,10 @@ struct Composition {
   std::string_view all_pairs_loss;  ///< where it serves the shape, else square, which serves all
   std::string_view backward;
   std::string_view adam;
+  /// Where forward has more to hand to backward than the ops have arguments for: both of these
+  /// names in one. Null: each by itself.
+  LayerLaunches (*layers)(const PairForwardArgs<float>&, const PairBackwardArgs<float>&,
+                          Precision products) = nullptr;
   bool captured = false;  ///< replayed as a graph
   bool deterministic = true;
 };

@@ -175,7 +175,8 @@ cublasStatus_t check(const Gemm& gemm) {
   if (has_bias && epilogue.bias_vector.address == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
   if (has_bias && !element_bytes(epilogue.bias_vector.type)) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (epilogue.store_mask || epilogue.apply_mask) {
-    const bool fits = epilogue.mask != nullptr && epilogue.mask_ld % 128 == 0 &&
+    const bool aligned = reinterpret_cast<std::uintptr_t>(epilogue.mask) % 16 == 0;
+    const bool fits = epilogue.mask != nullptr && aligned && epilogue.mask_ld % 128 == 0 &&
                       epilogue.mask_ld >= gemm.m() && epilogue.mask_stride % 128 == 0;
     if (!fits) return CUBLAS_STATUS_INVALID_VALUE;
   }

@@ -284,7 +284,7 @@ bool test_epilogues(Lt& lt) {
   }
   DeviceArray<float> device_w(w.values), device_h(h.values), device_bias(bias);
   DeviceArray<float> output(no_outputs.values);
-  DeviceArray<unsigned char> mask(mask_ld / 8 * points);
+  DeviceArray<unsigned char> mask(std::vector<unsigned char>(mask_ld / 8 * points, 0));
   const auto run_forward = [&](const Operation& operation) {
     return lt.matmul(operation, device_w.data(), layout(w), device_h.data(), layout(h),
                      output.data(), layout(z));
@@ -311,6 +311,14 @@ bool test_epilogues(Lt& lt) {
   const bool masked = made(run_forward(forward), "RELU_AUX_BIAS");
   if (masked) {
     expect_matrix(output.values(), activated, tolerance);
+    // A bit an output, a point after another, low bits of a byte first.
+    const std::vector<unsigned char> bits = mask.values();
+    for (int c = 0; c < points; ++c) {
+      for (int r = 0; r < outputs; ++r) {
+        const bool bit = (bits[(c * mask_ld + r) / 8] >> (r % 8) & 1) != 0;
+        if (std::fabs(z.at(r, c)) > tolerance) expect(bit == (z.at(r, c) > 0), "the mask's bit");
+      }
+    }
   } else {
     all = false;
   }
