@@ -44,16 +44,32 @@ __device__ void load_row(const float* matrix, std::int64_t points, std::int64_t 
   }
 }
 
-/// Rows `begin` .. `begin + 31` of a matrix [n, width] to shared memory, a column of it a row here.
+/// A matrix [32, max_width] in shared memory, row by row, with a word left free wherever rows would
+/// come to the bank of an earlier one again. So no two lanes of a warp are in one bank, whether
+/// they go along the elements or down the rows.
 template <int max_width>
-__device__ void load_columns(const float* matrix, std::int64_t points, std::int64_t width,
-                             std::int64_t begin, float (&columns)[max_width][warp_size]) {
+class Rows {
+ public:
+  __device__ float& at(int row, int k) { return words_[row * max_width + row / lap + k]; }
+
+ private:
+  static constexpr int laps = max_width & -max_width;  // the largest power of two in it
+  static constexpr int lap = warp_size / laps;         // rows that all begin at different banks
+  static_assert(laps <= warp_size);
+
+  float words_[warp_size * max_width + laps - 1];
+};
+
+/// Rows `begin` .. `begin + 31` of a matrix [n, width] to shared memory.
+template <int max_width>
+__device__ void load_rows(const float* matrix, std::int64_t points, std::int64_t width,
+                          std::int64_t begin, Rows<max_width>& rows) {
   for (int at = static_cast<int>(threadIdx.x); at < max_width * warp_size;
        at += static_cast<int>(blockDim.x)) {
     const int row = at / max_width;
     const int k = at % max_width;
     const bool exists = begin + row < points && k < width;
-    columns[k][row] = exists ? matrix[(begin + row) * width + k] : 0.0F;
+    rows.at(row, k) = exists ? matrix[(begin + row) * width + k] : 0.0F;
   }
 }
 
@@ -62,9 +78,9 @@ __global__ void __launch_bounds__(most_warps* warp_size, 1)
     all_pairs_triangle(const Args args, std::int64_t tiles,
                        float* __restrict__ slots,           // [tiles, n, d]
                        double* __restrict__ block_costs) {  // [tiles, tiles]
-  __shared__ float e_j[max_width][warp_size];
-  __shared__ float c_j[max_width][warp_size];
-  __shared__ float g_j[most_warps][max_width][warp_size];
+  __shared__ Rows<max_width> e_j;
+  __shared__ Rows<max_width> c_j;
+  __shared__ Rows<max_width> g_j[most_warps];
   __shared__ double warp_costs[most_warps];
 
   const std::int64_t tile_i = blockIdx.x / tiles;
@@ -96,8 +112,8 @@ __global__ void __launch_bounds__(most_warps* warp_size, 1)
   const std::int64_t j_begin = tile_j * tile_points;
   const std::int64_t j_end = j_begin + tile_points < n ? j_begin + tile_points : n;
   for (std::int64_t first_j = j_begin; first_j < j_end; first_j += warp_size) {
-    load_columns(args.embeddings, n, width, first_j, e_j);
-    load_columns(args.coordinates, n, args.coordinate_width, first_j, c_j);
+    load_rows(args.embeddings, n, width, first_j, e_j);
+    load_rows(args.coordinates, n, args.coordinate_width, first_j, c_j);
     __syncthreads();
 
     float travelling[max_width] = {};  // the derivative by E_j of the j at hand
@@ -113,8 +129,8 @@ __global__ void __launch_bounds__(most_warps* warp_size, 1)
         float squares = 0.0F;
 #pragma unroll
         for (int k = 0; k < max_width; ++k) {
-          d.add(e_i[p][k], e_j[k][at]);
-          const float difference = c_i[p][k] - c_j[k][at];
+          d.add(e_i[p][k], e_j.at(at, k));
+          const float difference = c_i[p][k] - c_j.at(at, k);
           squares += difference * difference;
         }
         const Cost<float> c = cost(args.loss, d.finish(), sqrt(squares));
@@ -122,8 +138,8 @@ __global__ void __launch_bounds__(most_warps* warp_size, 1)
         const float derivative = counts ? c.derivative : 0.0F;
 #pragma unroll
         for (int k = 0; k < max_width; ++k) {
-          g_i[p][k] += derivative * d.by_a(e_i[p][k], e_j[k][at]);
-          travelling[k] += derivative * d.by_b(e_i[p][k], e_j[k][at]);
+          g_i[p][k] += derivative * d.by_a(e_i[p][k], e_j.at(at, k));
+          travelling[k] += derivative * d.by_b(e_i[p][k], e_j.at(at, k));
         }
       }
 #pragma unroll
@@ -133,13 +149,14 @@ __global__ void __launch_bounds__(most_warps* warp_size, 1)
     }
 
 #pragma unroll
-    for (int k = 0; k < max_width; ++k) g_j[warp][k][lane] = travelling[k];
+    for (int k = 0; k < max_width; ++k) g_j[warp].at(lane, k) = travelling[k];
     __syncthreads();
-    for (std::int64_t at = threadIdx.x; at < warp_size * width; at += blockDim.x) {
-      const std::int64_t row = at / width;
-      const std::int64_t k = at % width;
+    for (int at = static_cast<int>(threadIdx.x); at < warp_size * static_cast<int>(width);
+         at += static_cast<int>(blockDim.x)) {
+      const int row = at / static_cast<int>(width);
+      const int k = at % static_cast<int>(width);
       float sum = 0.0F;
-      for (int w = 0; w < warps; ++w) sum += g_j[w][k][row];
+      for (int w = 0; w < warps; ++w) sum += g_j[w].at(row, k);
       if (first_j + row < n) slots[(tile_i * n + first_j + row) * width + k] = sum;
     }
   }

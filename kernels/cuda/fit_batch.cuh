@@ -12,16 +12,29 @@
 // of the batch: no atomics, the same bits each time.
 namespace siamese::cuda {
 
+/// What a pair of a batch has besides, to be an odd number of scalars: so that the same member of
+/// neighbouring pairs lies in different banks of shared memory.
+template <class T>
+struct Spare {
+  T unused;
+};
+template <>
+struct Spare<double> {};
+
 /// A pair of a batch: its rows and target, then its distance and the derivative of the mean loss by
 /// it.
 template <Distance distance, class T>
-struct BatchPair {
+struct BatchPair : Spare<T> {
   int first;
   int second;
   T target;
   T derivative;
   PairDistance<distance, T> d;
 };
+
+/// The stride of E [rows, width], whose rows pairs read in any order: of 32 neighbours, each begins
+/// in a bank of its own.
+__device__ constexpr int embedding_stride(int width) { return width | 1; }
 
 /// unrank_pair (model/pairs.h) in device code: pair `rank` in the order (0,1), (0,2), .., (1,2), ..
 __device__ inline PointPair pair_at_rank(std::int64_t rank, std::int64_t points) {
@@ -57,6 +70,7 @@ __device__ void gather_batch(const Team& team, const FitArgs<T>& args, const Fit
     const PointPair points =
         all ? pair_at_rank(source, training.points) : points_of(training.pairs, source);
     BatchPair<distance, T>& pair = pairs[p];
+    static_assert(sizeof pair / sizeof(T) % 2 == 1);
     pair.target =
         all ? coordinate_distance(training.pairs.coordinates, training.pairs.coordinate_width,
                                   points.first, points.second)

@@ -47,7 +47,7 @@ ClusterPlan plan_cluster(const FitArgs<T>& args, std::int64_t threads, std::int6
   plan.input = layout.take(panel_bytes<T>(rows, network.input_width() + 1));
   const std::int64_t width = network.embedding_width();
   plan.shares = layout.take(2 * cluster_blocks * panel_bytes<T>(rows, width));
-  plan.embeddings = layout.take(panel_bytes<T>(rows, width));
+  plan.embeddings = layout.take(panel_bytes<T>(rows, width + 1));  // embedding_stride
   for (int l = 0; l < plan.layers; ++l) {
     const Layer& layer = network.layers()[static_cast<std::size_t>(l)];
     const bool last = l == plan.layers - 1;

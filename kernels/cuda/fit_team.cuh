@@ -20,6 +20,10 @@ namespace siamese::cuda {
 ///   dz_{l-1} = dz_l W_l^T * act'(h_{l-1})      for l = L .. 2, while W_{l+1} is updated
 ///   W_1 updated
 /// so 2 L + 3 barriers. A weight's gradient is summed and used by one thread, in registers.
+///
+/// What bank conflicts are left in shared memory (a twentieth of its passes at the size of the
+/// original experiment) are a thread's stores of a tile of h by elements, four columns from its
+/// neighbours', and updates of W where eight tiles reach around the end of a row (panel.cuh).
 template <Distance distance, class T, class Team>
 class TeamFit {
  public:
@@ -73,13 +77,17 @@ class TeamFit {
   __device__ Panel<T> weights(const PlannedLayer& layer) const {
     return panel(layer.weights, layer.outputs);
   }
-  __device__ Panel<T> output(const PlannedLayer& layer) const {
-    return panel(layer.output, layer.outputs + 1);
+  /// h_l, the last of which no product reads.
+  __device__ Panel<T> output(int l) const {
+    const PlannedLayer& layer = plan_.layer[l];
+    Panel<T> h = panel(layer.output, layer.outputs + 1);
+    if (l == plan_.layers - 1) h.stride = embedding_stride(layer.outputs);
+    return h;
   }
   __device__ Panel<T> gradient(const PlannedLayer& layer) const {
     return panel(layer.gradient, layer.outputs);
   }
-  __device__ Panel<T> input(int l) const { return l == 0 ? input_ : output(plan_.layer[l - 1]); }
+  __device__ Panel<T> input(int l) const { return l == 0 ? input_ : output(l - 1); }
 
   /// Calls use(weight, its place in the flat buffer) for this thread's share of W_l and b_l.
   template <class Use>
@@ -128,11 +136,11 @@ class TeamFit {
     team_.sync();
     forward(rows);
     const PlannedLayer& last = plan_.layer[plan_.layers - 1];
-    const double cost =
-        cost_pairs(team_, training_.loss, place.count, last.outputs, output(last), pairs_);
+    const Panel<T> e = output(plan_.layers - 1);
+    const double cost = cost_pairs(team_, training_.loss, place.count, last.outputs, e, pairs_);
     team_.sync();
-    embedding_gradient(team_, plan_.batches, place.count, rows, last.outputs, last.activation,
-                       output(last), pairs_, gradient(last));
+    embedding_gradient(team_, plan_.batches, place.count, rows, last.outputs, last.activation, e,
+                       pairs_, gradient(last));
     team_.sync();
     backward(rows);
     return cost;
@@ -141,7 +149,7 @@ class TeamFit {
   __device__ void forward(int rows) const {
     for (int l = 0; l < plan_.layers; ++l) {
       const PlannedLayer& layer = plan_.layer[l];
-      const Panel<T> h = output(layer);
+      const Panel<T> h = output(l);
       multiply(team_, rows, layer.inputs + 1, layer.outputs, input(l), weights(layer),
                [&](int r, int c, T z) { row_of(h, r)[c] = activate(layer.activation, z); });
       team_.sync();
@@ -154,7 +162,7 @@ class TeamFit {
       const PlannedLayer& layer = plan_.layer[l];
       if (l > 0) {
         const PlannedLayer& below = plan_.layer[l - 1];
-        const Panel<T> h = output(below);
+        const Panel<T> h = output(l - 1);
         const Panel<T> dz = gradient(below);
         multiply_transposed(team_, rows, layer.outputs, layer.inputs, gradient(layer),
                             weights(layer), [&](int r, int k, T dh) {

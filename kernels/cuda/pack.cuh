@@ -36,7 +36,7 @@ __device__ void store_pack(T* to, const Pack<T>& pack) {
 }
 
 /// Whether an address can hold a Pack.
-inline bool holds_packs(const void* address) {
+__host__ __device__ inline bool holds_packs(const void* address) {
   return reinterpret_cast<std::uintptr_t>(address) % 16 == 0;
 }
 
