@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/panel.h"
+#include "kernels/cuda/shared_limit.h"
 #include "model/adam.h"
 
 namespace siamese::cuda {
@@ -85,9 +86,9 @@ std::optional<std::string> why_no_cluster(const FitArgs<T>& args, std::int64_t t
     return "a network without a hidden layer; the cluster slices hidden units";
   }
   const std::int64_t bytes = plan_cluster(args, threads, pair_bytes).shared_bytes;
-  if (bytes <= most_shared_bytes) return std::nullopt;
-  return fmt::format("{} bytes of shared memory a block; expected at most {}", bytes,
-                     most_shared_bytes);
+  const std::int64_t most = shared_limit(most_shared_bytes);
+  if (bytes <= most) return std::nullopt;
+  return fmt::format("{} bytes of shared memory a block; expected at most {}", bytes, most);
 }
 
 template ClusterPlan plan_cluster(const FitArgs<float>&, std::int64_t, std::int64_t);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/shared_limit.h"
 
 namespace siamese::cuda {
 namespace {
@@ -66,9 +67,10 @@ std::optional<std::string> why_not_fused(const Network& network, const FusedForm
     return fmt::format("a layer of {}; a block holds rows of at most {}", width, form.widest_layer);
   }
   const std::int64_t bytes = plan_fused(network, form).shared_bytes;
-  if (bytes <= form.most_shared_bytes) return std::nullopt;
+  const std::int64_t most = shared_limit(form.most_shared_bytes);
+  if (bytes <= most) return std::nullopt;
   return fmt::format("all parameters take {} bytes of shared memory; expected at most {}", bytes,
-                     form.most_shared_bytes);
+                     most);
 }
 
 std::optional<std::string> why_not_pair_by_pair(const TrainStepArgs<float>& args) {

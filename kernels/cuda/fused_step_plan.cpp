@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/shared_limit.h"
 
 namespace siamese::cuda {
 namespace {
@@ -52,9 +53,9 @@ std::optional<std::string> why_no_fused_step(const Network& network) {
     }
   }
   const std::int64_t bytes = plan_fused_step(network).shared_bytes;
-  if (bytes <= most_shared_bytes) return std::nullopt;
-  return fmt::format("a step takes {} bytes of shared memory; expected at most {}", bytes,
-                     most_shared_bytes);
+  const std::int64_t most = shared_limit(most_shared_bytes);
+  if (bytes <= most) return std::nullopt;
+  return fmt::format("a step takes {} bytes of shared memory; expected at most {}", bytes, most);
 }
 
 }  // namespace siamese::cuda

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/shared_limit.h"
 
 namespace siamese::cuda {
 namespace {
@@ -91,7 +92,7 @@ std::optional<std::string> why_not_train(const TrainStepArgs<float>& args) {
     return fmt::format("a hidden layer of {}; expected at most {}", w, widest);
   }
   const TrainPlan plan = plan_train(args);
-  constexpr int most_bytes = static_cast<int>(fused_wgmma.most_shared_bytes);
+  const std::int64_t most_bytes = shared_limit(fused_wgmma.most_shared_bytes);
   if (const int bytes = std::max(plan.chain_shared_bytes, plan.middle_shared_bytes);
       bytes > most_bytes) {
     return fmt::format("{} bytes of shared memory a block; expected at most {}", bytes, most_bytes);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tests/vgpu/exec/program.h"
+#include "tests/vgpu/posed.h"
 
 namespace vgpu {
 namespace {
@@ -64,7 +65,7 @@ LaunchProblem check(const Launch& launch, std::string* message) {
                                                                         kernel.static_shared_bytes);
   const std::uint64_t shared =
       std::uint64_t{kernel.static_shared_bytes} + launch.dynamic_shared_bytes;
-  if (launch.dynamic_shared_bytes > limit || shared > kDevice.shared_per_block_opt_in) {
+  if (launch.dynamic_shared_bytes > limit || shared > posed.shared_per_block_opt_in) {
     return problem(
         LaunchProblem::invalid_value, message,
         fmt::format("kernel {}: {} bytes of dynamic shared memory beside {} static ones; "
@@ -92,7 +93,7 @@ LaunchProblem check(const Launch& launch, std::string* message) {
     const std::uint64_t resident =
         std::uint64_t{resident_blocks(kernel, static_cast<std::uint32_t>(b.count()),
                                       launch.dynamic_shared_bytes)} *
-        static_cast<std::uint64_t>(kDevice.multiprocessors);
+        std::uint64_t{posed.multiprocessors};
     if (g.count() > resident) {
       return problem(LaunchProblem::cooperative_too_large, message,
                      fmt::format("kernel {}: {} blocks in a cooperative launch, of which {} can be "

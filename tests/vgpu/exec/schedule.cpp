@@ -16,6 +16,7 @@
 #include "tests/vgpu/exec/launch.h"
 #include "tests/vgpu/exec/race.h"
 #include "tests/vgpu/exec/warp.h"
+#include "tests/vgpu/posed.h"
 
 namespace vgpu {
 namespace {
@@ -297,7 +298,7 @@ Outcome run(Memory& memory, const Launch& launch, const Options& options) {
   const std::uint64_t resident =
       std::uint64_t{std::max(
           1u, resident_blocks(launch.kernel->info, state.threads, launch.dynamic_shared_bytes))} *
-      static_cast<std::uint64_t>(kDevice.multiprocessors) / state.cluster.count();
+      posed.multiprocessors / state.cluster.count();
   const std::uint64_t most_resident = std::max<std::uint64_t>(1, resident / threads);
 
   Shared shared;

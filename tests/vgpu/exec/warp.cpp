@@ -11,6 +11,7 @@
 
 #include "tests/vgpu/exec/barrier.h"
 #include "tests/vgpu/exec/lanes.h"
+#include "tests/vgpu/posed.h"
 
 namespace vgpu {
 namespace {
@@ -150,10 +151,9 @@ std::uint32_t special_value(const Warp& w, Special s, std::uint32_t lane) {
     case Special::nwarpid:
       return kDevice.threads_per_multiprocessor / kLanes;
     case Special::smid:
-      return static_cast<std::uint32_t>(block.number %
-                                        static_cast<std::uint64_t>(kDevice.multiprocessors));
+      return static_cast<std::uint32_t>(block.number % std::uint64_t{posed.multiprocessors});
     case Special::nsmid:
-      return static_cast<std::uint32_t>(kDevice.multiprocessors);
+      return posed.multiprocessors;
     case Special::gridid:
       return 1;
     case Special::lanemask_eq:

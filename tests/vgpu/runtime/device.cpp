@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 
+#include "tests/vgpu/posed.h"
 #include "tests/vgpu/runtime/capture.h"
 #include "tests/vgpu/runtime/runtime.h"
 
@@ -23,7 +24,7 @@ cudaDeviceProp properties() {
                 "Virtual GPU (functional model of a cc 9.0 device on the CPU)");
   p.totalGlobalMem = limits.total_memory;
   p.sharedMemPerBlock = limits.shared_per_block;
-  p.sharedMemPerBlockOptin = limits.shared_per_block_opt_in;
+  p.sharedMemPerBlockOptin = posed.shared_per_block_opt_in;
   p.sharedMemPerMultiprocessor = limits.shared_per_multiprocessor;
   p.reservedSharedMemPerBlock = limits.shared_reserved_per_block;
   p.regsPerBlock = static_cast<int>(limits.registers_per_block);
@@ -43,7 +44,7 @@ cudaDeviceProp properties() {
   p.textureAlignment = 512;
   p.texturePitchAlignment = 32;
   p.surfaceAlignment = 512;
-  p.multiProcessorCount = limits.multiprocessors;
+  p.multiProcessorCount = static_cast<int>(posed.multiprocessors);
   p.canMapHostMemory = 1;
   p.concurrentKernels = 1;
   p.asyncEngineCount = 3;

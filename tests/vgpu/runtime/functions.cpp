@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tests/vgpu/posed.h"
 #include "tests/vgpu/runtime/runtime.h"
 
 namespace vgpu {
@@ -37,7 +38,7 @@ void set_attribute(CUkern_st& kernel, cudaFuncAttribute attribute, int value) {
     case cudaFuncAttributeMaxDynamicSharedMemorySize: {
       const std::uint32_t fixed = info(*kernel.kernel).static_shared_bytes;
       require(value >= 0 &&
-              static_cast<std::uint32_t>(value) + fixed <= kDevice.shared_per_block_opt_in);
+              static_cast<std::uint32_t>(value) + fixed <= posed.shared_per_block_opt_in);
       kernel.dynamic_shared_limit = static_cast<std::uint32_t>(value);
       break;
     }
@@ -152,7 +153,7 @@ extern "C" cudaError_t cudaOccupancyAvailableDynamicSMemPerBlock(std::size_t* by
         kDevice.shared_per_multiprocessor / static_cast<std::uint32_t>(blocks);
     const std::uint32_t taken =
         vgpu::info(*kernel.kernel).static_shared_bytes + kDevice.shared_reserved_per_block;
-    *bytes = std::min(share > taken ? share - taken : 0, kDevice.shared_per_block_opt_in);
+    *bytes = std::min(share > taken ? share - taken : 0, vgpu::posed.shared_per_block_opt_in);
   });
 }
 
@@ -177,7 +178,6 @@ extern "C" cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, const void*
                               static_cast<std::uint32_t>(config->dynamicSmemBytes));
     const std::uint32_t per_cluster = vgpu::cluster_blocks(*config);
     require(per_cluster > 0, cudaErrorInvalidClusterSize);
-    *clusters = static_cast<int>(blocks * static_cast<std::uint32_t>(kDevice.multiprocessors) /
-                                 per_cluster);
+    *clusters = static_cast<int>(blocks * vgpu::posed.multiprocessors / per_cluster);
   });
 }

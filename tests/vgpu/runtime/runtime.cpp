@@ -40,6 +40,7 @@ Runtime::Runtime()
       queue(mutex, settings.seed),
       counters_file(settings.counters_file),
       counting(counters_file.wanted() && !settings.counters_later) {
+  posed = settings.posed;
   existing_runtime = this;
   watch_exit_code();
 }

@@ -33,6 +33,13 @@ Integer integer_variable(const char* name) {
   return value;
 }
 
+// A limit to pose with: what the model has, where none is given.
+std::uint32_t posed_variable(const char* name, std::uint32_t most) {
+  const auto value = integer_variable<std::uint32_t>(name);
+  if (value > most) refuse(name, text_variable(name), "at most what the modelled device has");
+  return value == 0 ? most : value;
+}
+
 }  // namespace
 
 bool parse_checks(const std::string& names, Checks& checks) {
@@ -66,6 +73,10 @@ Settings settings_from_environment() {
   settings.inject_errors = integer_variable<int>("VGPU_INJECT_ERRORS") != 0;
   settings.counters_file = text_variable("VGPU_COUNTERS");
   settings.counters_later = integer_variable<int>("VGPU_COUNTERS_LATER") != 0;
+  settings.posed.multiprocessors =
+      posed_variable("VGPU_MULTIPROCESSORS", settings.posed.multiprocessors);
+  settings.posed.shared_per_block_opt_in =
+      posed_variable("VGPU_SHARED_BYTES", settings.posed.shared_per_block_opt_in);
   settings.status_file = text_variable("VGPU_STATUS");
   return settings;
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tests/vgpu/exec/launch.h"
+#include "tests/vgpu/posed.h"
 
 namespace vgpu {
 
@@ -15,6 +16,7 @@ struct Settings {
   bool inject_errors = false;   // VGPU_INJECT_ERRORS: 1, approximate functions err as PTX allows
   std::string counters_file;    // VGPU_COUNTERS: JSON of all launches, written at exit
   bool counters_later = false;  // VGPU_COUNTERS_LATER: 1, only between cudaProfilerStart and Stop
+  PosedLimits posed;            // VGPU_MULTIPROCESSORS, VGPU_SHARED_BYTES: at most the model's
   std::string status_file;      // VGPU_STATUS: lines for vgpu-run, see status.h
 };
 

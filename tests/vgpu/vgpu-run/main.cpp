@@ -37,6 +37,8 @@ Runs a CUDA program, built by nvcc with -cudart shared and --compress-mode=none,
   --seed=N          order of blocks, warps and unordered work (default: 0)
   --threads=N       CPU threads; 0 is one per core (default: 0)
   --inject-errors   approximate functions err up to the bound that PTX states
+  --multiprocessors=N, --shared-bytes=N
+                    pose as a device with fewer, and with less shared memory a block
   --help            this text
 
 The exit code is the program's own, 128 + N where signal N ended it, or where it was 0:
@@ -44,7 +46,7 @@ The exit code is the program's own, 128 + N where signal N ended it, or where it
 )";
 
 struct Options {
-  std::string check, counters, seed, threads;
+  std::string check, counters, seed, threads, multiprocessors, shared_bytes;
   bool counters_later = false;
   bool inject_errors = false;
   bool help = false;
@@ -91,6 +93,12 @@ std::optional<Options> parse(int argc, char** argv) {
     } else if (const auto threads = value_of(argument, "--threads");
                threads && is_whole_number(*threads)) {
       options.threads = *threads;
+    } else if (const auto count = value_of(argument, "--multiprocessors");
+               count && is_whole_number(*count)) {
+      options.multiprocessors = *count;
+    } else if (const auto bytes = value_of(argument, "--shared-bytes");
+               bytes && is_whole_number(*bytes)) {
+      options.shared_bytes = *bytes;
     } else if (argument == "--counters-later") {
       options.counters_later = true;
     } else if (argument == "--inject-errors") {
@@ -178,6 +186,8 @@ std::string stand_ins() {
   set("VGPU_COUNTERS_LATER", options.counters_later ? "1" : "");
   set("VGPU_SEED", options.seed);
   set("VGPU_THREADS", options.threads);
+  set("VGPU_MULTIPROCESSORS", options.multiprocessors);
+  set("VGPU_SHARED_BYTES", options.shared_bytes);
   set("VGPU_INJECT_ERRORS", options.inject_errors ? "1" : "");
   set("VGPU_STATUS", status.path());
   set("LD_PRELOAD", stand_ins());
