@@ -86,8 +86,8 @@ ProblemSpec parse_shape(std::string_view op, std::string_view text, const Networ
   const std::int64_t pairs = count_after(text, "pairs:");
   if (op != "adam" && (points < 0 || pairs < 0)) {
     throw UsageError(
-        fmt::format("'{}'; expected dense|indexed|all/points:N/pairs:M, N and M from 0 to {}", text,
-                    most_count));
+        fmt::format("'{}'; expected dense|indexed|all/points:N/pairs:M{}, N and M from 0 to {}",
+                    text, op == "fit" ? "[/trainings:K]" : "", most_count));
   }
   ProblemSpec spec = ProblemSpec::dense(op == "adam" ? 0 : pairs);
   if (text.starts_with(name(PairForm::indexed))) spec = ProblemSpec::indexed(points, pairs);

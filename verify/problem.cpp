@@ -12,6 +12,7 @@
 #include "model/error.h"
 #include "model/parameters.h"
 #include "model/random.h"
+#include "model/shape_text.h"
 
 namespace siamese::verify {
 namespace {
@@ -109,8 +110,7 @@ ProblemSpec ProblemSpec::all_pairs(std::int64_t points) {
 }
 
 std::string shape_name(const ProblemSpec& spec) {
-  const std::string text = fmt::format("points:{}/pairs:{}", spec.points, spec.pairs);
-  return spec.trainings == 1 ? text : fmt::format("{}/trainings:{}", text, spec.trainings);
+  return batch_text(spec.points, spec.pairs, spec.trainings);
 }
 
 double unit_roundoff(Precision precision) {

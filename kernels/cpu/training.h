@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/fit_checks.h"
 #include "kernels/ops.h"
 #include "model/pairs.h"
 #include "model/permutation.h"
@@ -24,9 +25,7 @@ std::optional<std::string> shared_points(const FitArgs<T>& args) {
   if (args.training.pairs.form == PairForm::dense) {
     return "pairs of the form dense: fit shuffles pairs of shared points, indexed or all";
   }
-  if (args.batch < 1) return "batches of no pair: fit takes 1 or more a step";
-  if (args.trainings < 1) return "no training: fit takes 1 or more at once";
-  return std::nullopt;
+  return why_no_steps(args);
 }
 
 /// The batches of a training, each as a training step of its own: its pairs in the order that

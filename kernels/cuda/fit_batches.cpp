@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 
 #include "kernels/cuda/panel.h"
+#include "kernels/fit_checks.h"
 
 namespace siamese::cuda {
 
 template <class T>
 std::optional<std::string> why_no_fit(const FitArgs<T>& args) {
   constexpr std::int64_t most_elements = std::int64_t{1} << 31;
-  if (args.batch < 1) return "batches of no pair: fit takes 1 or more a step";
-  if (args.trainings < 1) return fmt::format("{} trainings; expected 1 or more", args.trainings);
+  if (auto reason = why_no_steps(args)) return reason;
   const Network& network = *args.training.network;
   const auto layers = static_cast<std::int64_t>(network.layers().size());
   if (layers > most_fit_layers) {

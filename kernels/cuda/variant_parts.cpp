@@ -4,6 +4,7 @@
 #include <nvtx3/nvToolsExt.h>
 
 #include "model/error.h"
+#include "model/shape_text.h"
 
 namespace siamese::cuda {
 namespace {
@@ -30,8 +31,7 @@ std::string shape_text(std::string_view what, std::int64_t count) {
 }
 
 std::string shape_text(std::int64_t points, std::int64_t pairs, std::int64_t trainings) {
-  const std::string text = fmt::format("points:{}/pairs:{}", points, pairs);
-  return trainings == 1 ? text : fmt::format("{}/trainings:{}", text, trainings);
+  return batch_text(points, pairs, trainings);
 }
 
 Launch traced(std::string_view op, std::string_view variant, Precision precision,
