@@ -46,7 +46,7 @@ __device__ void load_row(const float* matrix, std::int64_t points, std::int64_t 
 
 /// A matrix [32, max_width] in shared memory, row by row, with a word left free wherever rows would
 /// come to the bank of an earlier one again. So no two lanes of a warp are in one bank, whether
-/// they go along the elements or down the rows.
+/// they go down the rows or along the elements of whole rows; of narrower ones some are.
 template <int max_width>
 class Rows {
  public:
