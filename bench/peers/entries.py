@@ -33,8 +33,8 @@ KERAS = [Peer("keras", "keras", ("batch",)), Peer("keras-jit", "keras", ("batch"
 PEAK = Peer("peak", "")
 
 CPU_STEP = [
-    PEAK, Peer("tiled", ""), Peer("eigen", ""), Peer("openblas", ""), Peer("numpy", "numpy"),
-    *PYTORCH,
+    PEAK, Peer("tiled", ""), Peer("eigen", ""), Peer("openblas", ""),
+    Peer("numpy", "numpy", ("unique",)), *PYTORCH,
     Peer("pytorch-unique-fused-heap", "pytorch", ("unique", "fused"), KEPT_HEAP),
     Peer("pytorch-unique-fused-compile-heap", "pytorch", ("unique", "fused", "compile"), KEPT_HEAP),
     *JAX, *KERAS,

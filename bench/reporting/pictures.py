@@ -272,12 +272,14 @@ def peers_picture(results, device, cases):
     if not cases:
         return None
     libraries = peers.FIELDS[device].libraries
-    figure, axis = plt.subplots(figsize=(10.5, 1.6 + 0.34 * len(cases)))
+    figure, axis = plt.subplots(figsize=(10.5, 1.6 + 0.42 * len(cases)))
+    for place in range(0, len(cases), 2):
+        axis.axhspan(place - 0.5, place + 0.5, color="#f2f2f2", zorder=0)
     for index, (library, heading) in enumerate(libraries.items()):
         colour = COLOURS[index]
         for place, case in enumerate(cases):
             default, best, _ = case.of_library(library)
-            shift = place + 0.16 * (index - (len(libraries) - 1) / 2)
+            shift = place + 0.8 / len(libraries) * (index - (len(libraries) - 1) / 2)
             ours = case.seconds[case.ours]
             ratios = [seconds / ours for seconds in (default, best) if seconds]
             axis.plot(ratios, [shift] * len(ratios), color=colour, linewidth=1)
@@ -295,7 +297,7 @@ def peers_picture(results, device, cases):
     axis.set_ylim(len(cases) - 0.5, -0.5)
     where = "" if device == "cpu" else f", on {results.context.get('cuda_device', 'a GPU')}"
     top = _finish(figure, f"Other libraries on the same training step{where}", results)
-    figure.tight_layout(rect=(0, 0, 1 - 1.1 / 10.5, top))
+    figure.tight_layout(rect=(0, 0, 1 - 1.6 / 10.5, top))
     handles, _ = axis.get_legend_handles_labels()
     _legend(figure, handles)
     return figure
@@ -318,21 +320,23 @@ def scaling_picture(results, cases):
 
     columns = min(len(works), 3)
     lines = -(-len(works) // columns)
-    figure, axes = plt.subplots(lines, columns, figsize=(3.3 * columns + 1.6, 2.7 * lines + 0.8),
+    figure, axes = plt.subplots(lines, columns, figsize=(3.3 * columns + 2.0, 2.7 * lines + 0.8),
                                 sharex=True, sharey=True, squeeze=False)
     for axis in axes.flat[len(works):]:
         axis.set_visible(False)
+    most = 1.0
     for axis, (work, by_threads) in zip(axes.flat, works.items()):
         for index, seconds_of in enumerate(series.values()):
             speed = {threads: seconds_of(by_threads[1]) / seconds_of(case)
                      for threads, case in by_threads.items()
                      if seconds_of(by_threads[1]) and seconds_of(case)}
             if len(speed) > 1:
+                most = max(most, *speed.values(), *by_threads)
                 axis.plot(speed.keys(), speed.values(), linewidth=1.5, markersize=5, **_style(index))
         axis.plot(by_threads.keys(), by_threads.keys(), color=FLOOR, linestyle=(0, (4, 2)))
         axis.set_title(work.replace(": ", "\n"), fontsize=9)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.05 * most)  # of all panels, which share it
     for axis in axes[:, 0]:
         axis.set_ylabel("speed over one thread")
     for axis in axes.flat[max(len(works) - columns, 0):len(works)]:
@@ -342,7 +346,7 @@ def scaling_picture(results, cases):
                for index, name in enumerate(series)]
     handles.append(Line2D([], [], color=FLOOR, linestyle=(0, (4, 2)), label="in proportion"))
     top = _finish(figure, "Scaling over threads", results)
-    figure.tight_layout(rect=(0, 0, 1 - 1.4 / figure.get_size_inches()[0], top))
+    figure.tight_layout(rect=(0, 0, 1 - 1.8 / figure.get_size_inches()[0], top))
     _legend(figure, handles)
     return figure
 
