@@ -6,7 +6,7 @@ namespace siamese {
 
 DeviceBackend& cpu_backend();
 
-/// Defined by kernels/cuda/cuda_backend.cu, or by kernels/no_cuda.cpp in a build without CUDA.
+/// Defined by kernels/cuda/cuda_backend.cpp, or by kernels/no_cuda.cpp in a build without CUDA.
 DeviceBackend& cuda_backend();
 
 }  // namespace siamese

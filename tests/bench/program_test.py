@@ -26,8 +26,14 @@ def strict(text):
     return json.loads(text, parse_constant=refuse)
 
 
+# So that no row is cut short where the machine is busy or the build a sanitizer's.
+PATIENT = "--patience=100"
+
+
 def quick(program, *words):
     """A quick run whose results come back as JSON, with the exit code."""
+    if not any(word.startswith("--patience") for word in words):
+        words = (*words, PATIENT)
     result = run(program, "--quick", "--benchmark_format=json", *words)
     return result.returncode, strict(result.stdout)
 
@@ -131,7 +137,7 @@ class Results(unittest.TestCase):
     def test_a_file_is_written_beside_the_progress(self):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "results.json")
-            result = run(PROGRAM, "--quick", "--progress", ADAM, f"--benchmark_out={file}",
+            result = run(PROGRAM, "--quick", "--progress", PATIENT, ADAM, f"--benchmark_out={file}",
                          "--benchmark_repetitions=2")
             self.assertEqual(result.returncode, 0)
             self.assertIn("[  1/1,", result.stdout)
@@ -142,7 +148,7 @@ class Results(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "results.json")
             with subprocess.Popen(
-                    [PROGRAM, "--quick", "--progress", f"--benchmark_out={file}",
+                    [PROGRAM, "--quick", "--progress", PATIENT, f"--benchmark_out={file}",
                      row_filter],
                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
                 process.stdout.readline()  # the first row
@@ -156,7 +162,7 @@ class Results(unittest.TestCase):
 
             rest = Path(folder, "rest.json")
             row_filter = "--benchmark_filter=float32/(dense/points:256/|parameters:)"  # some more
-            result = run(PROGRAM, "--quick", row_filter, f"--benchmark_out={rest}",
+            result = run(PROGRAM, "--quick", PATIENT, row_filter, f"--benchmark_out={rest}",
                          "--resume", file)
             self.assertEqual(result.returncode, 0, result.stderr)
             others = {row["name"] for row in iterations(strict(rest.read_text()))}
