@@ -14,7 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
 
 from reporting.files import write  # noqa: E402
 from reporting.tables import Table, markdown, time_text  # noqa: E402
@@ -42,7 +43,8 @@ def count(row, arguments, registers):
             lines = (done.stderr or done.stdout).strip().splitlines()
             raise RuntimeError(f"{row}: {lines[-1] if lines else f'code {done.returncode}'}")
         case = json.loads(done.stdout.splitlines()[-1])
-        case["kernels"] = json.loads(counters.read_text())
+        # Files by their place in the tree, so that counts are the same wherever it was built.
+        case["kernels"] = json.loads(counters.read_text().replace(f"{ROOT}/", ""))
         for kernel in case["kernels"]:
             kernel["registers"] = registers.get(plain_name(kernel["kernel"]))
     return case

@@ -130,6 +130,14 @@ class Counted(unittest.TestCase):
             self.assertLess(loaded, 1.3 * 4 * 4 * 44610)
             self.assertIn("| adam ", done.stdout)
 
+    def test_nothing_tells_where_the_tree_was_built(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.count(folder, "distance_loss/cuda_gather/float32/indexed/points:30/pairs:128")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            counts = Path(folder, "counts.json").read_text()
+            self.assertIn('"kernels/cuda/endpoint_sort.cu:', counts)
+            self.assertNotIn(str(BENCH.parent), counts)
+
     def test_a_row_that_cannot_run_is_told_and_the_others_are_kept(self):
         with tempfile.TemporaryDirectory() as folder:
             done = self.count(folder, self.ROW, "adam/cuda_none/float32/parameters:44610")
