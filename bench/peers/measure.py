@@ -164,10 +164,9 @@ def without_room(peers, problem, memory):
     return reasons
 
 
-def measure_work(work, peers, folder, arguments):
+def measure_work(work, peers, folder, problem, arguments):
     """[(peer, [seconds a step of each round], steps a round, reason of none)]"""
     cpus = sorted(os.sched_getaffinity(0))[:work.threads]
-    problem = json.loads(Path(folder, "problem.json").read_text())
     processes, counts = {}, {}
     reasons = without_room(peers, problem, 0.7 * available_memory()) if work.device == "cpu" else {}
     times = {peer: [] for peer in peers}
@@ -292,7 +291,8 @@ def main():
             subprocess.run([arguments.step, "export", work.shape, folder,
                             *problem_words(arguments)], check=True)
             problem = json.loads(Path(folder, "problem.json").read_text())
-            measured = measure_work(work, PEERS[work.device, work.op], folder, arguments)
+            measured = measure_work(work, PEERS[work.device, work.op], folder, problem,
+                                    arguments)
         rows += rows_of(work, measured, problem)
         for peer, times, _, reason in measured:
             text = f"{1e6 * statistics.median(times):12,.1f} us" if times else f"none: {reason}"
