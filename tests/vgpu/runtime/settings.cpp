@@ -35,9 +35,12 @@ Integer integer_variable(const char* name) {
 
 // A limit to pose with: what the model has, where none is given.
 std::uint32_t posed_variable(const char* name, std::uint32_t most) {
+  const std::string text = text_variable(name);
+  if (text.empty()) return most;
   const auto value = integer_variable<std::uint32_t>(name);
-  if (value > most) refuse(name, text_variable(name), "at most what the modelled device has");
-  return value == 0 ? most : value;
+  if (value == 0 || value > most)
+    refuse(name, text, "1 or more, at most what the modelled device has");
+  return value;
 }
 
 }  // namespace
