@@ -60,6 +60,12 @@ struct MultiplyAdd {
   double operations_per_round;
 };
 
+const MultiplyAdd& float32_probe() {
+  static const ProbeLoops loops = widest_loops();
+  static const MultiplyAdd probe{loops.multiply_add_float32, loops.float32_operations_per_round};
+  return probe;
+}
+
 // Rounds of the loop that take one thread about `seconds`.
 std::int64_t rounds_for(const MultiplyAdd& probe, double seconds) {
   constexpr std::int64_t trial_rounds = 4000;
@@ -154,7 +160,7 @@ double Ceilings::least_seconds(const Work& work, Precision precision) const {
 Ceilings measure_ceilings(int threads, double seconds) {
   if (threads < 1) throw UsageError("ceilings: expected at least one thread");
   const ProbeLoops loops = widest_loops();
-  const MultiplyAdd float32{loops.multiply_add_float32, loops.float32_operations_per_round};
+  const MultiplyAdd& float32 = float32_probe();
   const MultiplyAdd float64{loops.multiply_add_float64, loops.float64_operations_per_round};
 
   std::vector<std::int64_t> sets(std::begin(working_sets), std::end(working_sets));
@@ -186,16 +192,6 @@ Ceilings measure_ceilings(int threads, double seconds) {
   }
   return best;
 }
-
-namespace {
-
-const MultiplyAdd& float32_probe() {
-  static const ProbeLoops loops = widest_loops();
-  static const MultiplyAdd probe{loops.multiply_add_float32, loops.float32_operations_per_round};
-  return probe;
-}
-
-}  // namespace
 
 double multiply_add_seconds(double operations, int threads) {
   const MultiplyAdd& probe = float32_probe();

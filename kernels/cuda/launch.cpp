@@ -5,7 +5,6 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/probe.h"
-#include "kernels/cuda/shared_limit.h"
 #include "model/error.h"
 
 namespace siamese::cuda {
@@ -56,11 +55,6 @@ std::optional<std::string> why_no_wgmma() {
 std::optional<std::string> why_before_90() {
   if (device_code_has(&DeviceCode::of_90)) return std::nullopt;
   return "code without bulk copies and clusters; expected that for compute capability 9.0 or later";
-}
-
-std::int64_t shared_limit(std::int64_t most) {
-  if (backend(Device::cuda).why_unavailable()) return most;
-  return std::min(most, device_limits().shared_bytes);
 }
 
 unsigned strided_blocks(std::int64_t items, std::int64_t per_block) {
