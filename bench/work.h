@@ -10,7 +10,8 @@
 // the ratio to the floor are taken against. A variant that does its work twice shows half.
 //
 // Operations: additions, subtractions, multiplications, divisions and square roots count one each,
-// so a multiply-add counts two. Signs, absolute values, comparisons and index arithmetic are free.
+// so a multiply-add counts two; so do exponentials and logarithms. Signs, absolute values,
+// comparisons and index arithmetic are free.
 // Of the layers only the dense products count: biases and activations are below 1% of them.
 // Bytes: every input read once and every output written once, in the scalar type in memory. What
 // an op only hands to itself (the activations within a training step) need never leave the chip.
@@ -61,6 +62,9 @@ inline double criterion_operations(Criterion criterion) {
       return 5.0;
     case Criterion::contrastive:  // margin - D, both squares, halves; the slope; add
       return 7.0;
+    case Criterion::logistic:  // exp, log1p, the part of D, their sum; two sigmoids from exp, 1 -
+                               // t, the slope from both; add
+      return 12.0;
   }
   throw UsageError("unknown criterion");
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <span>
 
+#include "cpu_ref/forward.h"
 #include "cpu_ref/matrix.h"
 #include "model/error.h"
 #include "model/loss.h"
@@ -59,6 +60,12 @@ DistanceValue<T> distance(Distance distance, const RowVector<T>& a, const RowVec
   throw UsageError("unknown distance");
 }
 
+/// log(1 + exp(x)), exp never of a positive number.
+template <class T>
+T softplus(T x) {
+  return (x < T(0) ? T(0) : x) + std::log1p(std::exp(-std::abs(x)));
+}
+
 /// The cost of distance D against target t, with its derivative by D.
 template <class T>
 struct CriterionValue {
@@ -83,6 +90,10 @@ CriterionValue<T> criterion(const Loss& loss, T d, T t) {
       const T hinge = gap < T(0) ? T(0) : gap;  // a NaN passes through
       return {T(0.5) * ((T(1) - t) * d * d + t * hinge * hinge), (T(1) - t) * d - t * hinge};
     }
+    case Criterion::logistic:
+      return {
+          t * softplus(-d) + (T(1) - t) * softplus(d),
+          (T(1) - t) * activate(Activation::sigmoid, d) - t * activate(Activation::sigmoid, -d)};
   }
   throw UsageError("unknown criterion");
 }

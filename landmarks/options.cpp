@@ -42,7 +42,7 @@ std::optional<Loss> checked_loss(const std::string& text) {
   if (text == as_written) return std::nullopt;
   try {
     const Loss loss = parse_loss(text);
-    if (loss.criterion == Criterion::contrastive) {
+    if (takes_labels(loss.criterion)) {
       throw UsageError(
           fmt::format("loss '{}': it marks pairs as similar or not, and these have "
                       "distances; expected absolute, squared or huber",

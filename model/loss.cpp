@@ -54,12 +54,18 @@ std::string_view name(Criterion criterion) {
       return "huber";
     case Criterion::contrastive:
       return "contrastive_1_is_dissimilar";
+    case Criterion::logistic:
+      return "logistic_1_is_similar";
   }
   throw UsageError("unknown criterion");
 }
 
 bool has_constant(Criterion criterion) {
   return criterion == Criterion::huber || criterion == Criterion::contrastive;
+}
+
+bool takes_labels(Criterion criterion) {
+  return criterion == Criterion::contrastive || criterion == Criterion::logistic;
 }
 
 Loss parse_loss(std::string_view text) {

@@ -21,17 +21,20 @@ enum class Criterion {
   huber,     ///< e = D - t: e^2/2 where |e| <= delta, else delta (|e| - delta/2)
   /// (1 - t) D^2/2 + t max(0, margin - D)^2/2: t = 1 marks a dissimilar pair, t = 0 a similar one
   /// (the squared hinge of Hadsell, Chopra and LeCun, 2006).
-  contrastive
+  contrastive,
+  /// t softplus(-D) + (1 - t) softplus(D), softplus(x) = log(1 + exp(x)): D is the logit of the
+  /// probability that the pair is similar, t = 1 (Taigman et al., 2014; Koch et al., 2015).
+  logistic
 };
 
 inline constexpr std::array all_distances{Distance::sqeuclidean, Distance::euclidean,
                                           Distance::manhattan, Distance::cosine};
 inline constexpr std::array all_criteria{Criterion::absolute, Criterion::squared, Criterion::huber,
-                                         Criterion::contrastive};
+                                         Criterion::contrastive, Criterion::logistic};
 
 std::string_view name(Distance distance);
 
-/// The criterion's name; contrastive says in its name what a target of 1 means.
+/// The criterion's name; where targets are labels it says what a 1 means.
 std::string_view name(Criterion criterion);
 
 /// A distance, a criterion, and the criterion's constant.
@@ -45,6 +48,9 @@ struct Loss {
 
 /// Whether the criterion reads Loss::constant.
 bool has_constant(Criterion criterion);
+
+/// Whether a target tells similar pairs from others, 0 or 1, rather than how far apart they are.
+bool takes_labels(Criterion criterion);
 
 /// Reads "DISTANCE[/CRITERION[:CONSTANT]]", e.g. "euclidean", "manhattan/huber:0.5". The criterion
 /// is absolute where none is given. Throws UsageError that lists the names.

@@ -202,7 +202,7 @@ PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<doub
   Random random(stream_seed(spec, targets));
   for (std::int64_t p = 0; p < pairs.size(); ++p) {
     const auto k = static_cast<std::size_t>(p);
-    if (spec.loss.criterion == Criterion::contrastive) {
+    if (takes_labels(spec.loss.criterion)) {
       given.targets.push_back(static_cast<double>(random.below(2)));
       continue;
     }

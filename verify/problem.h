@@ -72,7 +72,7 @@ struct PairTargets {
 /// Draws them for embeddings E [n, d]. Indexed pairs are drawn with repetition, and where there are
 /// four or more, one is a pair of a point with itself. A target is away from the pair's distance by
 /// 1 to 50% of it, and by more than bf16's rounding of the embeddings moves it; or it is 0 or 1 at
-/// random for the contrastive criterion. Coordinates are from U[0, 1). All values are float32's.
+/// random where targets are labels. Coordinates are from U[0, 1). All values are float32's.
 PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings);
 
 /// How far each element of G [n, d] can move because a pair lies so near to a kink of the loss (D =

@@ -125,6 +125,15 @@ __device__ Cost<T> cost(const Loss& loss, T d, T t) {
       const T hinge = gap < T(0) ? T(0) : gap;  // a NaN passes through
       return {T(0.5) * ((T(1) - t) * d * d + t * hinge * hinge), (T(1) - t) * d - t * hinge};
     }
+    case Criterion::logistic: {
+      const T small = exp(-fabs(d));
+      const T far = T(1) / (T(1) + small);  // sigmoid(|D|)
+      const T near = small * far;           // sigmoid(-|D|)
+      if (d > T(0)) {
+        return {log1p(small) + (T(1) - t) * d, (T(1) - t) * far - t * near};
+      }
+      return {log1p(small) - t * d, (T(1) - t) * near - t * far};
+    }
   }
   return {T(0), T(0)};
 }

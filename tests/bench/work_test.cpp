@@ -52,6 +52,12 @@ TEST(Work, DistanceLossOfEachDistance) {
   EXPECT_EQ(operations(Distance::cosine), 10 * (23 + 2) + 7 * 4);
 }
 
+TEST(Work, LogisticTakesTwoFunctions) {
+  ProblemSpec spec = small(ProblemSpec::indexed(7, 10));
+  spec.loss = {Distance::sqeuclidean, Criterion::logistic};
+  EXPECT_EQ(work_of<DistanceLossArgs<float>>(spec).operations, 10 * (12 + 12));
+}
+
 TEST(Work, DistanceLossBytesKnowTheForm) {
   // E and G [n, 2], a target a pair; indices where the form has them.
   EXPECT_EQ(work_of<DistanceLossArgs<float>>(small(ProblemSpec::dense(10))).bytes,

@@ -99,6 +99,30 @@ TEST(Criteria, ContrastiveOfHadsell) {
   EXPECT_DOUBLE_EQ(criterion<double>(loss, 0.5, 0.0).derivative, 0.5);
 }
 
+// D is a logit, t = 1 a similar pair: -log of the probability of what the target says.
+TEST(Criteria, LogisticOfALogit) {
+  const Loss loss{{}, Criterion::logistic};
+  EXPECT_DOUBLE_EQ(criterion<double>(loss, 0.0, 1.0).value, std::log(2.0));
+  EXPECT_DOUBLE_EQ(criterion<double>(loss, 0.0, 1.0).derivative, -0.5);
+  EXPECT_DOUBLE_EQ(criterion<double>(loss, std::log(3.0), 1.0).value, std::log(4.0 / 3.0));
+  EXPECT_DOUBLE_EQ(criterion<double>(loss, std::log(3.0), 1.0).derivative, -0.25);
+  EXPECT_DOUBLE_EQ(criterion<double>(loss, std::log(3.0), 0.0).value, std::log(4.0));
+  EXPECT_DOUBLE_EQ(criterion<double>(loss, std::log(3.0), 0.0).derivative, 0.75);
+  EXPECT_DOUBLE_EQ(criterion<double>(loss, std::log(3.0), 0.25).value,
+                   std::log(4.0) - 0.25 * std::log(3.0));
+  EXPECT_DOUBLE_EQ(criterion<double>(loss, std::log(3.0), 0.25).derivative, 0.5);
+}
+
+TEST(Criteria, LogisticOfLargeLogitsNeitherOverflowsNorCancels) {
+  const Loss loss{{}, Criterion::logistic};
+  EXPECT_EQ(criterion<double>(loss, 1e300, 0.0).value, 1e300);
+  EXPECT_EQ(criterion<double>(loss, 1e300, 1.0).value, 0.0);
+  EXPECT_EQ(criterion<double>(loss, -1e300, 1.0).value, 1e300);
+  EXPECT_EQ(criterion<double>(loss, -1e300, 1.0).derivative, -1.0);
+  EXPECT_DOUBLE_EQ(criterion<double>(loss, 100.0, 1.0).value, std::exp(-100.0));
+  EXPECT_DOUBLE_EQ(criterion<double>(loss, 100.0, 1.0).derivative, -std::exp(-100.0));
+}
+
 TEST(Batches, OnlyDissimilarPairsAreFinite) {
   const std::vector<double> targets{1.0, 1.0};
   const LossValue<double> loss = pair_loss<double>(

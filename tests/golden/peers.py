@@ -30,6 +30,9 @@ DISTANCES = {
 }
 
 
+LABELLED = ("contrastive_1_is_dissimilar", "logistic_1_is_similar")  # targets are 0 or 1
+
+
 def contrastive(d, t, margin):
     hinge = torch.clamp(margin - d, min=0.0)
     return torch.mean(0.5 * ((1.0 - t) * d.square() + t * hinge.square()))
@@ -40,6 +43,7 @@ CRITERIA = {
     "squared": lambda d, t, constant: F.mse_loss(d, t),
     "huber": lambda d, t, constant: F.huber_loss(d, t, delta=constant),
     "contrastive_1_is_dissimilar": contrastive,
+    "logistic_1_is_similar": lambda d, t, constant: F.binary_cross_entropy_with_logits(d, t),
 }
 
 ACTIVATIONS = {
@@ -70,7 +74,7 @@ def losses():
 
     for (distance, d), (criterion, c) in itertools.product(DISTANCES.items(), CRITERIA.items()):
         constant = 0.3 if criterion == "huber" else 0.9
-        targets = (RANDOM.integers(0, 2, pairs).astype(float) if "contrastive" in criterion
+        targets = (RANDOM.integers(0, 2, pairs).astype(float) if criterion in LABELLED
                    else RANDOM.uniform(0.0, 1.5, pairs))
         suffix = f":{constant}" if criterion in ("huber", "contrastive_1_is_dissimilar") else ""
         add(f"{distance}/{criterion}{suffix}", targets,

@@ -260,6 +260,7 @@ class BadInput(ProgramTest):
         (["--loss", "euclidean/cubed"], "unknown criterion 'cubed'"),
         (["--loss", "euclidean/huber:-1"], "expected a positive number"),
         (["--loss", "euclidean/contrastive_1_is_dissimilar"], "expected absolute, squared or hub"),
+        (["--loss", "euclidean/logistic_1_is_similar"], "expected absolute, squared or huber"),
         (["--target", "area"], "--target 'area'; expected distance or squared_distance"),
         (["--variant", "warp9"], "variant 'warp9' is unknown; expected one of reference"),
         (["--points", "4"], "--points 4; expected 5 to"),

@@ -24,8 +24,9 @@ TEST(LossNames, NameIsTheInverseOfParse) {
   }
 }
 
-TEST(LossNames, ContrastiveSaysWhatItsLabelMeans) {
+TEST(LossNames, CriteriaOfLabelsSayWhatTheyMean) {
   EXPECT_EQ(name(Criterion::contrastive), "contrastive_1_is_dissimilar");
+  EXPECT_EQ(name(Criterion::logistic), "logistic_1_is_similar");
 }
 
 class FaultyLoss : public testing::TestWithParam<const char*> {};
@@ -38,6 +39,7 @@ INSTANTIATE_TEST_SUITE_P(Texts, FaultyLoss,
                                          "euclidean/huber:-1", "euclidean/huber:0",
                                          "euclidean/huber:nan", "euclidean/huber:inf",
                                          "euclidean/absolute:1", "Euclidean",
+                                         "euclidean/logistic_1_is_similar:1",
                                          "euclidean/huber:1,5"));
 
 TEST(Numbers, WholeTextOrNothing) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/cpu/simd/activation.h"
 #include "kernels/cpu/simd/vector.h"
 #include "model/loss.h"
 
@@ -33,6 +34,15 @@ inline Costs<T> criterion(const Loss& loss, Vector<T> distance, Vector<T> target
       const Vector<T> hinge = distance > constant ? Vector<T>{} : constant - distance;
       return {T(0.5) * (similar * distance * distance + target * hinge * hinge),
               similar * distance - target * hinge};
+    }
+    case Criterion::logistic: {
+      const Vector<T> e = exponential<T>(-absolute<T>(distance)).value();
+      const Vector<T> far = T(1) / (T(1) + e);  // sigmoid(|D|)
+      const Vector<T> near = e * far;           // sigmoid(-|D|)
+      const auto positive = distance > T(0);
+      const Vector<T> dissimilar = T(1) - target;
+      return {log_one_plus<T>(e) + (positive ? dissimilar * distance : -target * distance),
+              dissimilar * (positive ? far : near) - target * (positive ? near : far)};
     }
   }
   __builtin_unreachable();

@@ -52,6 +52,13 @@ double criterion(const Loss& loss, const Column<T>& d, const Column<T>& t, Colum
       by_d = (T(1) - t) * d - t * hinge;
       break;
     }
+    case Criterion::logistic: {
+      const Column<T> far = (T(1) + (-d.abs()).exp()).inverse();  // sigmoid(|D|)
+      const Column<T> near = (-d.abs()).exp() * far;              // sigmoid(-|D|)
+      value = (-d.abs()).exp().log1p() + (d > T(0)).select((T(1) - t) * d, -t * d);
+      by_d = (d > T(0)).select((T(1) - t) * far - t * near, (T(1) - t) * near - t * far);
+      break;
+    }
   }
   return value.template cast<double>().sum();
 }
