@@ -2,7 +2,7 @@
 
 import re
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reporting.results import SECONDS, BadResults, read_document
 from reporting.tables import Table, time_text
@@ -152,11 +152,25 @@ def _row(who, case):
         row.append("-" if case.of_peak is None else f"{100 * case.of_peak:.0f}%")
     for library in who.libraries:
         default, best, name = case.of_library(library)
-        row.append(_cell(case, default))
+        row.append(_cell(case, best if library in who.single else default))
         if library not in who.single:
             how = f" {name.removeprefix(library).lstrip('-') or 'default'}" if best else ""
             row.append(_cell(case, best) + how)
     return row
+
+
+def over_threads(cases):
+    """For each work of the CPU the case of the most threads, in which the ways of other libraries
+    that were faster with fewer threads count as ways of their own, "WAY-Nt"."""
+    works = {}
+    for case in sorted(cases, key=lambda case: -case.threads):
+        most = works.setdefault(case.work, replace(case, rounds=dict(case.rounds)))
+        if most.threads == case.threads:
+            continue
+        for peer, times in case.rounds.items():
+            if any(peer.split("-")[0] == library for library in FIELDS["cpu"].libraries):
+                most.rounds[f"{peer}-{case.threads}t"] = times
+    return list(works.values())
 
 
 def table(device, cases, context):

@@ -229,6 +229,17 @@ class Reported(unittest.TestCase):
         self.assertEqual((cells["JAX"], cells["JAX, best"]), ("-", "-"))
         self.assertIn("none: jax: No module named 'jax'", table.note)
 
+    def test_each_library_is_told_with_the_threads_that_suit_it(self):
+        cases, context = self.cases(
+            rows("tiled", [10], threads=2) + rows("numpy", [80], threads=2) +
+            rows("jax", [60], threads=2) + rows("tiled", [18]) + rows("peak", [9]) +
+            rows("numpy", [70]) + rows("jax", [50]) + rows("jax-once", [65]))
+        table = peers.table("cpu", peers.over_threads(cases), context)
+        cells = dict(zip(table.header, table.rows[0]))
+        self.assertEqual(len(table.rows), 1)
+        self.assertEqual([cells[name] for name in ("threads", "ours", "NumPy", "JAX", "JAX, best")],
+                         ["2", "10 us", "70 us (7.00x)", "60 us (6.00x)", "50 us (5.00x) 1t"])
+
     def test_a_gpu_is_apart_and_compared_within_a_precision(self):
         cases, context = self.cases(
             rows("tiled", [10]) + rows("pytorch", [20]) + rows("graph", [30], "cuda") +
