@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from reporting import peers
+from reporting.tables import time_text
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; markers and line styles tell
 # series apart once more, and go on where eight colours are not enough.
@@ -145,7 +146,8 @@ def growth_picture(results, op, growth):
 
 
 def peak_picture(results, op):
-    """The ladder: percent of the peak of each variant, a panel per shape."""
+    """The ladder: percent of the peak of each variant in its own precision, told by a colour, and its
+    time, for percents of different peaks say nothing of which is faster. A panel per shape."""
     rows = [row for row in results.timed if row.op == op and row.counter("peak") is not None]
     if not rows:
         return None
@@ -158,6 +160,7 @@ def peak_picture(results, op):
     figure, axes = plt.subplots(lines, columns, sharex=True, sharey=True, squeeze=False,
                                 figsize=(max(2.0 + 2.5 * columns, 7.5), 1.3 + panel * lines + 0.3))
     most = max(row.counter("peak") for row in rows)
+    precisions = list(dict.fromkeys(row.precision for row in rows))
     for index, axis in enumerate(axes.flat):
         if index >= len(shapes):
             axis.set_visible(False)
@@ -168,8 +171,9 @@ def peak_picture(results, op):
             if row is None:
                 continue
             value = row.counter("peak")
-            axis.barh(place, value, height=0.7, color=_style(place)["color"])
-            axis.text(value + 0.02 * most, place, f"{value:.3g}%", va="center", fontsize=8)
+            axis.barh(place, value, height=0.7, color=COLOURS[precisions.index(row.precision)])
+            axis.text(value + 0.02 * most, place, f"{value:.3g}%, {time_text(row.seconds)}",
+                      va="center", fontsize=8)
         axis.set_title(titles[shapes[index]], fontsize=9)
         axis.grid(axis="y", visible=False)
         axis.xaxis.set_major_locator(MaxNLocator(4))
@@ -179,8 +183,8 @@ def peak_picture(results, op):
     first = axes[0][0]
     first.set_yticks(range(len(series)), series)
     first.set_ylim(len(series) - 0.4, -0.6)  # the lowest rung on top
-    first.set_xlim(0, most * 1.28)
-    top = _finish(figure, f"{op}: percent of the device's peak in the precision", results)
+    first.set_xlim(0, most * 1.6)
+    top = _finish(figure, f"{op}: percent of the device's peak in each precision, and time", results)
     figure.tight_layout(rect=(0, 0, 1, top))
     return figure
 
@@ -212,15 +216,47 @@ def _roofs(results, device):
                          ("memory", results.ceiling("cuda_memory_bandwidth_gbs"))])
 
 
+@dataclass(frozen=True)
+class _Mark:
+    """What tells a row's point in a roofline from those of other rows."""
+
+    label: str
+    marker: str
+    filled: bool = True
+
+    def look(self, colour):
+        return {"marker": self.marker, "facecolors": colour if self.filled else "white",
+                "edgecolors": "white" if self.filled else colour}
+
+
+def _marks(device, rows):
+    """[(row, its mark)]. On a GPU, whose ladders are long, of each op and shape the fastest in each
+    precision alone, ours and cuBLAS's."""
+    if device == "cpu":
+        series = _series_of(rows)
+        return [(row, _Mark(row.series, MARKERS[series.index(row.series) % len(MARKERS)]))
+                for row in rows]
+    precisions = list(dict.fromkeys(row.precision for row in rows))
+    fastest = {}
+    for row in rows:
+        vendor = row.variant.startswith("cublas")
+        mark = _Mark(f"{row.precision}, {'cuBLAS' if vendor else 'ours'}",
+                     MARKERS[precisions.index(row.precision)], not vendor)
+        key = (row.op, row.shape_key, mark)
+        if key not in fastest or row.seconds < fastest[key].seconds:
+            fastest[key] = row
+    return [(row, mark) for (_, _, mark), row in fastest.items()]
+
+
 def roofline_picture(results, device):
     """Useful operations a second over useful operations a byte, below the device's roofs."""
     roofs = _roofs(results, device)
-    rows = [row for row in results.timed if row.device == device and roofs
-            and (row.precision in roofs.peaks or row.precision == "tf32x3")]
+    marked = _marks(device, [row for row in results.timed if row.device == device and roofs
+                             and (row.precision in roofs.peaks or row.precision == "tf32x3")])
+    rows = [row for row, _ in marked]
     if not rows:
         return None
     ops = list(dict.fromkeys(row.op for row in rows))
-    series = _series_of(rows)
     intensity = [row.operations / row.bytes for row in rows]
     rate = [row.counter("FLOP/s") * 1e-9 for row in rows]
 
@@ -237,10 +273,10 @@ def roofline_picture(results, device):
                   linewidth=1.6 if peak == highest else 0.9)
         axis.annotate(f"{precision} peak: {peak:,.0f} GFLOP/s", (right, peak), xytext=(-4, 4),
                       textcoords="offset points", ha="right", va="bottom", fontsize=8)
-    for row, x, y in zip(rows, intensity, rate):
-        axis.scatter(x, y, s=32, color=COLOURS[ops.index(row.op) % len(COLOURS)],
-                     marker=MARKERS[series.index(row.series) % len(MARKERS)], alpha=0.85,
-                     linewidths=0.4, edgecolors="white", zorder=3)
+    for (row, mark), x, y in zip(marked, intensity, rate):
+        colour = COLOURS[ops.index(row.op) % len(COLOURS)]
+        axis.scatter(x, y, s=32, linewidths=0.4 if mark.filled else 1.2, zorder=3,
+                     **mark.look(colour))
     axis.set(xscale="log", yscale="log", xlim=(left, right), ylim=(min(rate) / 2, highest * 2),
              xlabel="useful operations per least byte (FLOP/B)",
              ylabel="useful operations per second (GFLOP/s)")
@@ -258,8 +294,10 @@ def roofline_picture(results, device):
     handles += [Line2D([], [], linestyle="", marker="o", color=COLOURS[i % len(COLOURS)], label=op)
                 for i, op in enumerate(ops)]
     handles += gap
-    handles += [Line2D([], [], linestyle="", marker=MARKERS[i % len(MARKERS)], color="#555555",
-                       label=name) for i, name in enumerate(series)]
+    handles += [Line2D([], [], linestyle="", marker=mark.marker, label=mark.label, color="#555555",
+                       markerfacecolor="#555555" if mark.filled else "white")
+                for mark in sorted(dict.fromkeys(mark for _, mark in marked),
+                                   key=lambda mark: not mark.filled)]
     top = _finish(figure, f"Roofline, {DEVICES[device]}", results)
     figure.tight_layout(rect=(0, 0, 1 - 2.1 / 10.5, top))
     _legend(figure, handles)
