@@ -50,6 +50,11 @@ require_packages() {
     fail "apt-get could not install: ${missing[*]}"
 }
 
+# offer_packages PACKAGE...: the same for what tests can do without.
+offer_packages() {
+  (require_packages "$@") || say "going on without: $*; tests that need it are skipped"
+}
+
 require_cmake() {
   local version
   version=$(cmake --version | sed -n '1s/[^0-9]*//p')
