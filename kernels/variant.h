@@ -35,12 +35,13 @@ struct Variant {
   Precision precision = Precision::float32;
   int rung = 0;  ///< the place on the op's ladder: each rung mends what the one below wastes
 
-  /// Why these shapes cannot be served, in one line; nothing where they can. Reads shapes only,
-  /// never through a pointer.
+  /// Why these shapes cannot be served, in one line; nothing where they can: shapes and, where
+  /// there is a device, its limits. Never reads through a pointer.
   std::function<std::optional<std::string>(const Args&)> why_unsupported;
 
-  /// Plans for these shapes and pointers: checks them against the device's limits, takes the
-  /// workspace. The pointers in args and *args.network must outlive the launch.
+  /// Plans for these shapes and pointers: takes the workspace, opts in to what the kernels need.
+  /// Any number of launches may be alive at once. The pointers in args and *args.network must
+  /// outlive the launch.
   std::function<Launch(const Args&)> prepare;
 
   /// Whether equal inputs give equal bits from run to run (on the CPU: with equal thread counts).

@@ -6,28 +6,13 @@
 
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/panel.h"
-#include "kernels/cuda/shared_limit.h"
+#include "kernels/cuda/shared_memory.h"
 #include "model/adam.h"
 
 namespace siamese::cuda {
 namespace {
 
-// Of compute capability 9.0, the first with clusters.
-constexpr std::int64_t most_shared_bytes = std::int64_t{227} * 1024;
-
-class Layout {
- public:
-  std::int64_t take(std::int64_t bytes) {
-    const std::int64_t at = bytes_;
-    bytes_ += ceil_div(bytes, alignment) * alignment;
-    return at;
-  }
-  std::int64_t bytes() const { return bytes_; }
-
- private:
-  static constexpr std::int64_t alignment = 16;  // of packs
-  std::int64_t bytes_ = 0;
-};
+constexpr std::int64_t alignment = 16;  // of packs
 
 }  // namespace
 
@@ -41,7 +26,7 @@ ClusterPlan plan_cluster(const FitArgs<T>& args, std::int64_t threads, std::int6
   plan.cost_count = static_cast<int>(std::min<std::int64_t>(plan.batches.batch, threads));
 
   const std::int64_t rows = plan.batches.most_rows;
-  Layout layout;
+  SharedLayout layout(alignment);
   plan.adam = layout.take(sizeof(AdamStep));
   plan.costs = layout.take(plan.cost_count * static_cast<std::int64_t>(sizeof(double)));
   plan.pairs = layout.take(plan.batches.batch * pair_bytes);
@@ -86,7 +71,7 @@ std::optional<std::string> why_no_cluster(const FitArgs<T>& args, std::int64_t t
     return "a network without a hidden layer; the cluster slices hidden units";
   }
   const std::int64_t bytes = plan_cluster(args, threads, pair_bytes).shared_bytes;
-  const std::int64_t most = shared_limit(most_shared_bytes);
+  const std::int64_t most = shared_limit(shared_bytes_90);
   if (bytes <= most) return std::nullopt;
   return fmt::format("{} bytes of shared memory a block; expected at most {}", bytes, most);
 }

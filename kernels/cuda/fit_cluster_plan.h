@@ -50,8 +50,8 @@ struct ClusterPlan {
 template <class T>
 ClusterPlan plan_cluster(const FitArgs<T>& args, std::int64_t threads, std::int64_t pair_bytes);
 
-/// Why no cluster can train it, on any device: what why_no_fit says, a network without a hidden
-/// layer to slice, or more shared memory than a block of a device with clusters has.
+/// Why no cluster can train it: what why_no_fit says, a network without a hidden layer to slice, or
+/// more shared memory than a block has (shared_memory.h).
 template <class T>
 std::optional<std::string> why_no_cluster(const FitArgs<T>& args, std::int64_t threads,
                                           std::int64_t pair_bytes);

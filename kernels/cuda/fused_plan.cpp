@@ -5,13 +5,12 @@
 #include <algorithm>
 
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/shared_limit.h"
 
 namespace siamese::cuda {
 namespace {
 
 int padded(std::int64_t width) {
-  return static_cast<int>(ceil_div(width, fused_step) * fused_step);
+  return static_cast<int>(ceil_div(width, product_depth) * product_depth);
 }
 
 std::int64_t widest(const Network& network) {
@@ -22,19 +21,13 @@ std::int64_t widest(const Network& network) {
 
 }  // namespace
 
-int FusedPlaces::take(int wanted) {
-  const int at = bytes;
-  bytes += wanted;
-  return at;
-}
-
 FusedLayer FusedPlaces::take_layer(const Layer& layer, std::int64_t depth, std::int64_t columns) {
   FusedLayer fused{};
   fused.inputs = static_cast<int>(layer.inputs);
   fused.outputs = static_cast<int>(layer.outputs);
   fused.depth = padded(depth);
   fused.columns = padded(columns);
-  fused.pitch = fused.columns + padding;
+  fused.pitch = fused.columns + padding_;
   fused.activation = layer.activation;
   fused.parameters = layer.weights_offset;
   fused.weights = take(fused.depth * fused.pitch * 2);
@@ -45,7 +38,7 @@ FusedLayer FusedPlaces::take_layer(const Layer& layer, std::int64_t depth, std::
 FusedPlan plan_fused(const Network& network, const FusedForm& form) {
   FusedPlan plan{};
   plan.layers = static_cast<int>(network.layers().size());
-  FusedPlaces places{form.padding};
+  FusedPlaces places(form.padding);
   for (int l = 0; l < plan.layers; ++l) {
     const Layer& layer = network.layers()[static_cast<std::size_t>(l)];
     plan.layer[l] = places.take_layer(layer, layer.inputs, layer.outputs);
@@ -54,7 +47,7 @@ FusedPlan plan_fused(const Network& network, const FusedForm& form) {
   plan.pitch = plan.widest + form.padding;
   plan.activation_bytes = form.buffers * form.rows * plan.pitch * 2;
   plan.activations = places.take(form.units * plan.activation_bytes);
-  plan.shared_bytes = places.bytes;
+  plan.shared_bytes = places.bytes();
   return plan;
 }
 

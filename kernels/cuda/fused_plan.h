@@ -4,13 +4,14 @@
 #include <optional>
 #include <string>
 
+#include "kernels/cuda/shared_memory.h"
 #include "kernels/ops.h"
 #include "model/network.h"
 
 namespace siamese::cuda {
 
 inline constexpr int most_fused_layers = 8;
-inline constexpr int fused_step = 16;  ///< inputs that one product of bf16 takes
+inline constexpr int product_depth = 16;  ///< inputs that one product of bf16 takes
 
 /// How a fused rung uses a block. A unit of warps has rows (points) to itself.
 struct FusedForm {
@@ -29,16 +30,16 @@ inline constexpr FusedForm fused_mma{.units = 8,
                                      .padding = 8,
                                      .buffers = 1,
                                      .widest_layer = 256,
-                                     .most_shared_bytes = std::int64_t{163} * 1024};
+                                     .most_shared_bytes = shared_bytes_80};
 
-/// Of wgmma and its twin, compute capability 9.0: a unit is a warpgroup, whose inputs lie in one
-/// buffer while its outputs go to the other.
+/// Of wgmma and its twin, from compute capability 9.0 on: a unit is a warpgroup, whose inputs lie
+/// in one buffer while its outputs go to the other.
 inline constexpr FusedForm fused_wgmma{.units = 2,
                                        .rows = 64,
                                        .padding = 0,
                                        .buffers = 2,
                                        .widest_layer = 1024,
-                                       .most_shared_bytes = std::int64_t{227} * 1024};
+                                       .most_shared_bytes = shared_bytes_90};
 
 /// A layer, its sides padded with zeros to whole steps. In shared memory: W bf16 [depth, pitch] and
 /// b float32 [columns], bytes from the beginning.
@@ -65,14 +66,20 @@ struct FusedPlan {
   int shared_bytes;
 };
 
-/// Hands out shared memory, from its beginning on.
-struct FusedPlaces {
-  int padding;  ///< of a FusedForm
-  int bytes = 0;
+/// Where things lie in shared memory.
+class FusedPlaces {
+ public:
+  /// With the padding of a FusedForm.
+  explicit FusedPlaces(int padding) : padding_(padding) {}
 
-  int take(int wanted);
+  int take(int bytes) { return static_cast<int>(layout_.take(bytes)); }
   /// A layer with sides of at least `depth` and `columns`, and places for its W and b.
   FusedLayer take_layer(const Layer& layer, std::int64_t depth, std::int64_t columns);
+  int bytes() const { return static_cast<int>(layout_.bytes()); }
+
+ private:
+  int padding_;
+  SharedLayout layout_{16};
 };
 
 /// For a network that why_not_fused has nothing against.

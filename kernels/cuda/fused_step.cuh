@@ -91,7 +91,7 @@ struct Piece {
     auto a_walk = Walk<a_lies>::over_a(a, a_row);
     auto b_walk = Walk<b_lies>::over_b(b, column);
 #pragma unroll 2
-    for (int k = 0; k < depth; k += fused_step, a_walk.advance(), b_walk.advance()) {
+    for (int k = 0; k < depth; k += product_depth, a_walk.advance(), b_walk.advance()) {
       std::uint32_t of_b[4];
       b_walk.read(0, of_b);
 #pragma unroll
@@ -156,7 +156,7 @@ class MiddleGradient {
     auto a_walk = Walk<Lies::along_rows>::over_a(h, row());
     auto b_walk = Walk<Lies::along_rows>::over_b(dz, column());
 #pragma unroll 1
-    for (int k = 0; k < step_rows; k += fused_step, a_walk.advance(), b_walk.advance()) {
+    for (int k = 0; k < step_rows; k += product_depth, a_walk.advance(), b_walk.advance()) {
       std::uint32_t a[middle_row_tiles][4];
 #pragma unroll
       for (int i = 0; i < middle_row_tiles; ++i) {

@@ -5,12 +5,10 @@
 #include <algorithm>
 
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/shared_limit.h"
 
 namespace siamese::cuda {
 namespace {
 
-constexpr std::int64_t most_shared_bytes = std::int64_t{226} * 1024;  // sm_90, less static arrays
 constexpr std::int64_t widest = 1024;  // below which all sizes here are 32-bit
 
 }  // namespace
@@ -18,7 +16,7 @@ constexpr std::int64_t widest = 1024;  // below which all sizes here are 32-bit
 FusedStepPlan plan_fused_step(const Network& network) {
   FusedStepPlan plan{};
   plan.parameters = network.parameter_count();
-  FusedPlaces places{fused_mma.padding};
+  FusedPlaces places(fused_mma.padding);
   for (int l = 0; l < step_layers; ++l) {
     const Layer& layer = network.layers()[static_cast<std::size_t>(l)];
     const bool last = l == step_layers - 1;
@@ -31,7 +29,7 @@ FusedStepPlan plan_fused_step(const Network& network) {
     const FusedLayer& layer = plan.layer[l];
     plan.gradient[l] = places.take((layer.depth - plan.held[l]) * layer.pitch * 4);
   }
-  plan.shared_bytes = places.bytes;
+  plan.shared_bytes = places.bytes();
   return plan;
 }
 
@@ -53,7 +51,7 @@ std::optional<std::string> why_no_fused_step(const Network& network) {
     }
   }
   const std::int64_t bytes = plan_fused_step(network).shared_bytes;
-  const std::int64_t most = shared_limit(most_shared_bytes);
+  const std::int64_t most = shared_limit(shared_bytes_90);
   if (bytes <= most) return std::nullopt;
   return fmt::format("a step takes {} bytes of shared memory; expected at most {}", bytes, most);
 }

@@ -48,7 +48,7 @@ FusedStepPlan plan_fused_step(const Network& network);
 std::int64_t fused_step_blocks(std::int64_t rows);
 
 /// Why a block cannot train a network: other than three layers, a gradient of the middle one that
-/// is too wide for registers, or more shared memory than a block has on sm_90.
+/// is too wide for registers, or more shared memory than a block has (shared_memory.h).
 std::optional<std::string> why_no_fused_step(const Network& network);
 
 }  // namespace siamese::cuda

@@ -72,15 +72,19 @@ unsigned tile_blocks(std::int64_t tiles, std::string_view what) {
 }
 
 void allow_shared(const void* kernel, std::int64_t bytes, std::string_view what) {
-  const std::int64_t most = device_limits().shared_bytes;
+  cudaFuncAttributes attributes{};
+  SIAMESE_CHECK_CUDA(cudaFuncGetAttributes(&attributes, kernel));
+  const std::int64_t most =
+      device_limits().shared_bytes - static_cast<std::int64_t>(attributes.sharedSizeBytes);
   if (bytes > most) {
     throw UsageError(
-        fmt::format("cuda: {} needs {} bytes of shared memory a block; the device has "
-                    "{}",
+        fmt::format("cuda: {} needs {} bytes of dynamic shared memory a block; the device has {}",
                     what, bytes, most));
   }
+  // The attribute is the kernel's and the last value holds, so what one launch needs would be too
+  // little for another that was prepared before it: all get the most.
   SIAMESE_CHECK_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                          static_cast<int>(bytes)));
+                                          static_cast<int>(most)));
 }
 
 }  // namespace siamese::cuda

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -37,8 +38,33 @@ unsigned strided_blocks(std::int64_t items, std::int64_t per_block);
 /// grid cannot take as many.
 unsigned tile_blocks(std::int64_t tiles, std::string_view what);
 
-/// Lets `kernel` be launched with `bytes` of dynamic shared memory, above 48 KiB too. Throws
-/// UsageError, naming `what`, where the device has not as much for a block.
+/// How to launch a kernel whose blocks wait for each other, for cudaLaunchKernelEx.
+class CooperativeLaunch {
+ public:
+  CooperativeLaunch(unsigned blocks, unsigned threads, std::int64_t shared_bytes,
+                    cudaStream_t stream) {
+    attribute_.id = cudaLaunchAttributeCooperative;
+    attribute_.val.cooperative = 1;
+    config_.gridDim = dim3(blocks);
+    config_.blockDim = dim3(threads);
+    config_.dynamicSmemBytes = static_cast<std::size_t>(shared_bytes);
+    config_.stream = stream;
+    config_.attrs = &attribute_;
+    config_.numAttrs = 1;
+  }
+  CooperativeLaunch(const CooperativeLaunch&) = delete;
+  CooperativeLaunch& operator=(const CooperativeLaunch&) = delete;
+
+  const cudaLaunchConfig_t* config() const { return &config_; }
+
+ private:
+  cudaLaunchAttribute attribute_{};
+  cudaLaunchConfig_t config_{};
+};
+
+/// Lets `kernel` be launched with `bytes` of dynamic shared memory and with any other number that
+/// the device has, above 48 KiB too. Throws UsageError, naming `what`, where the device has fewer
+/// for a block.
 void allow_shared(const void* kernel, std::int64_t bytes, std::string_view what);
 
 template <class... Parameters>

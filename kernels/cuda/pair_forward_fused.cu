@@ -38,11 +38,11 @@ class WarpChain {
     const fused::PaddedMatrix matrix(x, points, layer.inputs);
 #pragma unroll
     for (int s = 0; s < steps; ++s) {
-      if (s * fused_step >= layer.depth) break;
+      if (s * product_depth >= layer.depth) break;
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const float2 pair =
-            matrix.pair(row + lane() / 4 + i % 2 * 8, s * fused_step + i / 2 * 8 + lane() % 4 * 2);
+        const float2 pair = matrix.pair(row + lane() / 4 + i % 2 * 8,
+                                        s * product_depth + i / 2 * 8 + lane() % 4 * 2);
         step_[s][i] = mma::bf16_pair(pair.x, pair.y);
       }
     }
@@ -53,15 +53,15 @@ class WarpChain {
   template <class Use>
   __device__ void multiply(const FusedLayer& layer, Use use) {
     const auto* const weights = reinterpret_cast<const __nv_bfloat16*>(shared_ + layer.weights);
-    for (int column = 0; column < layer.columns; column += fused_step) {
+    for (int column = 0; column < layer.columns; column += product_depth) {
       const __nv_bfloat16* const at =
           weights + lane() % 16 * layer.pitch + column + lane() / 16 * 8;
       float partial[2][2][4] = {};
 #pragma unroll
       for (int s = 0; s < steps; ++s) {
-        if (s * fused_step >= layer.depth) break;
+        if (s * product_depth >= layer.depth) break;
         std::uint32_t b[4];
-        mma::load_matrices<true>(at + s * fused_step * layer.pitch, b);
+        mma::load_matrices<true>(at + s * product_depth * layer.pitch, b);
         mma::multiply_add_bf16(step_[s], {b[0], b[1]}, partial[s % 2][0]);
         mma::multiply_add_bf16(step_[s], {b[2], b[3]}, partial[s % 2][1]);
       }
@@ -85,8 +85,8 @@ class WarpChain {
     const __nv_bfloat16* const at = lines_ + lane() % 16 * pitch_ + lane() / 16 * 8;
 #pragma unroll
     for (int s = 0; s < steps; ++s) {
-      if (s * fused_step >= layer.columns) break;
-      mma::load_matrices<false>(at + s * fused_step, step_[s]);
+      if (s * product_depth >= layer.columns) break;
+      mma::load_matrices<false>(at + s * product_depth, step_[s]);
     }
     __syncwarp();  // the next layer writes there
   }

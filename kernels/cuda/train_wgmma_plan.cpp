@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/shared_limit.h"
+#include "kernels/cuda/shared_memory.h"
 
 namespace siamese::cuda {
 namespace {
@@ -22,23 +22,12 @@ int middle_columns(std::int64_t units) {
   for (const int columns : compiled) {
     if (units < columns) return columns;
   }
-  return padded(units + 1, fused_step);  // too many
+  return padded(units + 1, product_depth);  // too many
 }
 
-class Layout {
- public:
-  int take(int bytes) {
-    const int at = bytes_;
-    bytes_ += padded(bytes, 128);
-    return at;
-  }
-  int bytes() const { return bytes_; }
+constexpr std::int64_t alignment = 128;  // of everything in shared memory
 
- private:
-  int bytes_ = 0;
-};
-
-FusedLayer sized(const Layer& layer, int depth, int columns, Layout& layout) {
+FusedLayer sized(const Layer& layer, int depth, int columns, SharedLayout& layout) {
   FusedLayer result{};
   result.inputs = static_cast<int>(layer.inputs);
   result.outputs = static_cast<int>(layer.outputs);
@@ -46,8 +35,8 @@ FusedLayer sized(const Layer& layer, int depth, int columns, Layout& layout) {
   result.columns = columns;
   result.pitch = columns;
   result.activation = layer.activation;
-  result.weights = layout.take(depth * columns * 2);
-  result.bias = layout.take(columns * 4);
+  result.weights = static_cast<int>(layout.take(depth * columns * 2));
+  result.bias = static_cast<int>(layout.take(columns * 4));
   result.parameters = layer.weights_offset;
   return result;
 }
@@ -60,22 +49,22 @@ TrainPlan plan_train(const TrainStepArgs<float>& args) {
   plan.pairs = args.pairs.count;
   plan.stripes = ceil_div(plan.pairs, stripe_pairs);
 
-  const int first = std::max(padded(layers[0].outputs, fused_step), int{narrowest_columns});
+  const int first = std::max(padded(layers[0].outputs, product_depth), int{narrowest_columns});
   const int second = middle_columns(layers[1].outputs);
-  Layout chain;
+  SharedLayout chain(alignment);
   plan.layer[0] = sized(layers[0], outer_columns, first, chain);
   plan.layer[1] = sized(layers[1], first, second, chain);
   plan.layer[2] = sized(layers[2], second, outer_columns, chain);
-  plan.image_bytes = chain.bytes();
-  plan.chain_group = chain.bytes();
+  plan.image_bytes = static_cast<int>(chain.bytes());
+  plan.chain_group = plan.image_bytes;
   plan.chain_group_bytes = stripe_rows * (first + second + 2 * outer_columns) * 2;
-  plan.chain_shared_bytes = chain.bytes() + chain_groups * plan.chain_group_bytes;
+  plan.chain_shared_bytes = plan.image_bytes + chain_groups * plan.chain_group_bytes;
 
-  Layout middle;
+  SharedLayout middle(alignment);
   const int tiles = padded(layers[0].outputs + 1, std::int64_t{middle_groups} * middle_tile);
   plan.recomputed = sized(layers[0], outer_columns, tiles, middle);
-  plan.middle_stages = middle.bytes();
-  plan.middle_shared_bytes = middle.bytes() + middle_ring * plan.record_bytes();
+  plan.middle_stages = static_cast<int>(middle.bytes());
+  plan.middle_shared_bytes = plan.middle_stages + middle_ring * plan.record_bytes();
   return plan;
 }
 

@@ -53,7 +53,7 @@ struct TrainPlan {
 
 TrainPlan plan_train(const TrainStepArgs<float>& args);
 
-/// Why a step cannot be made this way, told from the shapes.
+/// Why a step cannot be made this way: its shapes, or more shared memory than a block has.
 std::optional<std::string> why_not_train(const TrainStepArgs<float>& args);
 
 }  // namespace siamese::cuda
