@@ -55,6 +55,25 @@ struct BatchPlace {
   int count;           ///< of its pairs
 };
 
+/// All epochs, step by step: take_step(place, step) returns what this thread's pairs of the batch
+/// cost, end_epoch(epoch, what its pairs of the whole epoch did). Steps are counted on from `step`;
+/// returns the last one's number.
+template <class T, class TakeStep, class EndEpoch>
+__device__ std::int64_t run_epochs(const FitArgs<T>& args, int batch, std::int64_t step,
+                                   TakeStep take_step, EndEpoch end_epoch) {
+  const std::int64_t pairs = args.training.pairs.count;
+  for (std::int64_t epoch = 0; epoch < args.epochs; ++epoch) {
+    double cost = 0.0;
+    for (std::int64_t begin = 0; begin < pairs; begin += batch) {
+      const std::int64_t left = pairs - begin;
+      cost += take_step(BatchPlace{epoch, begin, left < batch ? static_cast<int>(left) : batch},
+                        ++step);
+    }
+    end_epoch(epoch, cost);
+  }
+  return step;
+}
+
 /// Finds the pairs of a batch; where they bring rows of their own, these go to `input` [rows, d0].
 template <Distance distance, class Team, class T>
 __device__ void gather_batch(const Team& team, const FitArgs<T>& args, const FitBatches& batches,
@@ -137,15 +156,20 @@ __device__ void embedding_gradient(const Team& team, const FitBatches& batches, 
   }
 }
 
-/// sum of costs[0 .. count) times `scale` to *out, by the team's first warp, in a fixed order.
+/// The epoch's mean loss to *out, over `pairs`, from what the team's first `count` threads found
+/// theirs to cost; by the first warp, in a fixed order. costs [count] is shared by the team.
 template <class Team>
-__device__ void sum_costs(const Team& team, const double* costs, int count, double scale,
-                          double* out) {
-  if (team.rank() >= warp_size) return;
-  double sum = 0.0;
-  for (int i = team.rank(); i < count; i += warp_size) sum += costs[i];
-  sum = group_sum(sum, warp_size);
-  if (team.rank() == 0) *out = scale * sum;
+__device__ void mean_cost(const Team& team, double cost, double* costs, int count,
+                          std::int64_t pairs, double* out) {
+  if (team.rank() < count) costs[team.rank()] = cost;
+  team.sync();
+  if (team.rank() < warp_size) {
+    double sum = 0.0;
+    for (int i = team.rank(); i < count; i += warp_size) sum += costs[i];
+    sum = group_sum(sum, warp_size);
+    if (team.rank() == 0) *out = sum * (1.0 / static_cast<double>(pairs > 0 ? pairs : 1));
+  }
+  team.sync();  // before the next epoch's costs
 }
 
 }  // namespace siamese::cuda

@@ -59,23 +59,16 @@ class ClusterFit {
 
   __device__ void run() {
     load();
-    const std::int64_t pairs = training_.pairs.count;
-    std::int64_t step = *training_.step;
+    const std::int64_t before = *training_.step;
     cluster_.sync();
-    for (std::int64_t epoch = 0; epoch < args_.epochs; ++epoch) {
-      double cost = 0.0;  // of this thread's pairs
-      for (std::int64_t begin = 0; begin < pairs; begin += plan_.batches.batch) {
-        const std::int64_t left = pairs - begin;
-        const int count = left < plan_.batches.batch ? static_cast<int>(left) : plan_.batches.batch;
-        cost += take_step({epoch, begin, count}, ++step);
-      }
-      if (rank_ != 0) continue;  // the costs are the same in every block
-      if (team_.rank() < plan_.cost_count) costs_[team_.rank()] = cost;
-      team_.sync();
-      sum_costs(team_, costs_, plan_.cost_count, 1.0 / static_cast<double>(pairs > 0 ? pairs : 1),
-                training_.loss_value + epoch);
-      team_.sync();  // before the next epoch's costs
-    }
+    const std::int64_t step = run_epochs(
+        args_, plan_.batches.batch, before,
+        [&](const BatchPlace& place, std::int64_t number) { return take_step(place, number); },
+        [&](std::int64_t epoch, double cost) {
+          if (rank_ != 0) return;  // the costs are the same in every block
+          mean_cost(team_, cost, costs_, plan_.cost_count, training_.pairs.count,
+                    training_.loss_value + epoch);
+        });
     cluster_.sync();  // no block may end, nor the step count change, while another reads it
     store();
     if (rank_ == 0 && team_.rank() == 0) *training_.step = step;

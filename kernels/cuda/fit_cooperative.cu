@@ -65,18 +65,10 @@ template <class T>
 void launch_training(const FitArgs<T>& args, const Plan& plan, cudaStream_t stream) {
   SIAMESE_CHECK_CUDA(cudaMemsetAsync(plan.workspace.data(), 0,
                                      static_cast<std::size_t>(plan.workspace.size()), stream));
-  cudaLaunchAttribute cooperative{};
-  cooperative.id = cudaLaunchAttributeCooperative;
-  cooperative.val.cooperative = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(plan.blocks);
-  config.blockDim = dim3(threads);
-  config.stream = stream;
-  config.attrs = &cooperative;
-  config.numAttrs = 1;
+  const CooperativeLaunch cooperative(plan.blocks, threads, 0, stream);
   with_distance(args.training.loss.distance, [&](auto distance) {
-    SIAMESE_CHECK_CUDA(cudaLaunchKernelEx(&config, fit_cooperative<distance.value, T>, args,
-                                          plan.fit, plan.workspace.data()));
+    SIAMESE_CHECK_CUDA(cudaLaunchKernelEx(cooperative.config(), fit_cooperative<distance.value, T>,
+                                          args, plan.fit, plan.workspace.data()));
   });
 }
 

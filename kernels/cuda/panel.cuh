@@ -66,7 +66,6 @@ __device__ void add_up(T (&sums)[count], const TilePart& part) {
   for (int step = 1; step < most_lanes_of_tile; step *= 2) {
     if (step >= part.lanes) break;
     const int left = count / (2 * step);
-    if (left == 0) sums[0] += __shfl_xor_sync(full_warp, sums[0], step * neighbour);
     const bool odd = (part.lane & step) != 0;
 #pragma unroll
     for (int j = 0; j < left; ++j) {
@@ -77,12 +76,11 @@ __device__ void add_up(T (&sums)[count], const TilePart& part) {
   }
 }
 
-/// Calls use(j, e) for the elements of `count` that add_up leaves to a lane, `most` at most:
-/// element e, at j.
-template <int most, class Use>
-__device__ void each_own(int count, const TilePart& part, Use use) {
+/// Calls use(j, e) for the elements of `count` that add_up leaves to a lane: element e, at j.
+template <int count, class Use>
+__device__ void each_own(const TilePart& part, Use use) {
 #pragma unroll
-  for (int j = 0; j < most; ++j) {
+  for (int j = 0; j < count; ++j) {
     const int e = j * part.lanes + part.lane;
     if (e >= count) break;
     use(j, e);
@@ -98,80 +96,69 @@ __device__ void give_all(T (&sums)[count], const TilePart& part) {
   }
 }
 
-/// use(r, c, sum_k a[r, k] b[k, c]) for r < rows, c < columns, k < depth.
-template <class Team, class T, class Use>
-__device__ void multiply(const Team& team, int rows, int depth, int columns, const Panel<T>& a,
-                         const Panel<T>& b, Use use) {
+/// Which side of b a product sums along.
+enum class Along {
+  rows,    ///< sum_k a[r, k] b[k, c]
+  columns  ///< sum_k a[r, k] b[c, k]
+};
+
+/// use(r, c, the sum over k < depth) for r < rows, c < columns. Where sums go along b's columns, a
+/// thread's columns of the product lie a quarter of all apart, so that neighbouring threads read
+/// neighbouring rows of b.
+template <Along along, class Team, class T, class Use>
+__device__ void multiply_along(const Team& team, int rows, int depth, int columns,
+                               const Panel<T>& a, const Panel<T>& b, Use use) {
   constexpr int width = pack_elements<T>;
   constexpr int count = panel_row_tile * width;
+  constexpr bool across = along == Along::columns;
   const int row_tiles = (rows + panel_row_tile - 1) / panel_row_tile;
   const int column_tiles = (columns + width - 1) / width;
   each_tile(team, row_tiles, column_tiles, [&](const TilePart& part) {
     const int row = part.row * panel_row_tile;
-    const int column = part.column * width;
+    const auto column = [&](int j) {
+      return across ? part.column + j * column_tiles : part.column * width + j;
+    };
     T sums[count] = {};
     for (int k = part.lane * width; row < rows && k < depth; k += part.lanes * width) {
       Pack<T> factors[width];
 #pragma unroll
-      for (int j = 0; j < width; ++j) factors[j] = load_pack(row_of(b, k + j) + column);
+      for (int j = 0; j < width; ++j) {
+        factors[j] = load_pack(across ? row_of(b, column(j)) + k : row_of(b, k + j) + column(0));
+      }
 #pragma unroll
       for (int i = 0; i < panel_row_tile; ++i) {
         const Pack<T> factor = load_pack(row_of(a, row + i) + k);
 #pragma unroll
         for (int j = 0; j < width; ++j) {
 #pragma unroll
-          for (int c = 0; c < width; ++c) {
-            sums[i * width + c] += factor.elements[j] * factors[j].elements[c];
+          for (int e = 0; e < width; ++e) {
+            sums[i * width + (across ? j : e)] +=
+                factor.elements[across ? e : j] * factors[j].elements[e];
           }
         }
       }
     }
     add_up(sums, part);
-    each_own<count>(count, part, [&](int j, int e) {
+    each_own<count>(part, [&](int j, int e) {
       const int r = row + e / width;
-      const int c = column + e % width;
+      const int c = column(e % width);
       if (r < rows && c < columns) use(r, c, sums[j]);
     });
   });
 }
 
-/// use(r, k, sum_c a[r, c] b[k, c]) for r < rows, k < columns, c < depth. A thread's columns lie a
-/// quarter of all apart, so that neighbouring threads read neighbouring rows of b.
+/// use(r, c, sum_k a[r, k] b[k, c]) for r < rows, c < columns, k < depth.
+template <class Team, class T, class Use>
+__device__ void multiply(const Team& team, int rows, int depth, int columns, const Panel<T>& a,
+                         const Panel<T>& b, Use use) {
+  multiply_along<Along::rows>(team, rows, depth, columns, a, b, use);
+}
+
+/// use(r, k, sum_c a[r, c] b[k, c]) for r < rows, k < columns, c < depth.
 template <class Team, class T, class Use>
 __device__ void multiply_transposed(const Team& team, int rows, int depth, int columns,
                                     const Panel<T>& a, const Panel<T>& b, Use use) {
-  constexpr int width = pack_elements<T>;
-  constexpr int count = panel_row_tile * width;
-  const int row_tiles = (rows + panel_row_tile - 1) / panel_row_tile;
-  const int column_tiles = (columns + width - 1) / width;
-  each_tile(team, row_tiles, column_tiles, [&](const TilePart& part) {
-    const int row = part.row * panel_row_tile;
-    T sums[count] = {};
-    for (int c = part.lane * width; row < rows && c < depth; c += part.lanes * width) {
-      Pack<T> factors[width];
-#pragma unroll
-      for (int j = 0; j < width; ++j) {
-        factors[j] = load_pack(row_of(b, part.column + j * column_tiles) + c);
-      }
-#pragma unroll
-      for (int i = 0; i < panel_row_tile; ++i) {
-        const Pack<T> factor = load_pack(row_of(a, row + i) + c);
-#pragma unroll
-        for (int j = 0; j < width; ++j) {
-#pragma unroll
-          for (int e = 0; e < width; ++e) {
-            sums[i * width + j] += factor.elements[e] * factors[j].elements[e];
-          }
-        }
-      }
-    }
-    add_up(sums, part);
-    each_own<count>(count, part, [&](int j, int e) {
-      const int r = row + e / width;
-      const int k = part.column + e % width * column_tiles;
-      if (r < rows && k < columns) use(r, k, sums[j]);
-    });
-  });
+  multiply_along<Along::columns>(team, rows, depth, columns, a, b, use);
 }
 
 /// A weight matrix in training: W, padded, and its moments [inputs, outputs].

@@ -190,18 +190,9 @@ std::shared_ptr<const Plan> plan_for(const Args& args) {
 }
 
 void launch_step(const Args& args, const Plan& plan, cudaStream_t stream) {
-  cudaLaunchAttribute cooperative{};
-  cooperative.id = cudaLaunchAttributeCooperative;
-  cooperative.val.cooperative = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(plan.blocks);
-  config.blockDim = dim3(fused::threads);
-  config.dynamicSmemBytes = static_cast<std::size_t>(plan.step.shared_bytes);
-  config.stream = stream;
-  config.attrs = &cooperative;
-  config.numAttrs = 1;
+  const CooperativeLaunch cooperative(plan.blocks, fused::threads, plan.step.shared_bytes, stream);
   SIAMESE_CHECK_CUDA(cudaLaunchKernelEx(
-      &config, train_step_fused, args, plan.step, plan.weights, plan.image.data(),
+      cooperative.config(), train_step_fused, args, plan.step, plan.weights, plan.image.data(),
       Parts{plan.parts, plan.gradients.data(), plan.costs.data()}));
 }
 
