@@ -47,8 +47,10 @@ class Product {
     lay_out(a_, operands.a.rows, operands.a.columns);
     lay_out(b_, operands.b.rows, operands.b.columns);
     lay_out(c_, rows_, columns_);
-    choose_algorithm(precision, epilogue);
+    choose_algorithm();
   }
+
+  bool has_algorithm() const { return has_algorithm_; }
 
   void launch(Stream stream) {
     const float one = 1.0F;
@@ -82,7 +84,7 @@ class Product {
                                                   static_cast<std::uint64_t>(rows), columns));
   }
 
-  void choose_algorithm(Precision precision, const LtEpilogue& epilogue) {
+  void choose_algorithm() {
     cublasLtMatmulPreferenceOpaque_t preference;
     SIAMESE_CHECK_CUBLAS(cublasLtMatmulPreferenceInit(&preference));
     set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
@@ -93,13 +95,12 @@ class Product {
     set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(operands_.c));
     cublasLtMatmulHeuristicResult_t first;
     int found = 0;
-    SIAMESE_CHECK_CUBLAS(cublasLtMatmulAlgoGetHeuristic(lt_->handle(), &description_, &b_, &a_, &c_,
-                                                        &c_, &preference, 1, &first, &found));
-    if (found == 0) {
-      throw Failure(fmt::format("cublaslt: no algorithm for C [{}, {}] in {} with epilogue {}",
-                                rows_, columns_, name(precision), static_cast<int>(epilogue.kind)));
-    }
-    algorithm_ = first.algo;
+    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+        lt_->handle(), &description_, &b_, &a_, &c_, &c_, &preference, 1, &first, &found);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED) return;
+    SIAMESE_CHECK_CUBLAS(status);
+    has_algorithm_ = found > 0 && first.state == CUBLAS_STATUS_SUCCESS;
+    if (has_algorithm_) algorithm_ = first.algo;
   }
 
   std::shared_ptr<const Lt> lt_;
@@ -111,6 +112,7 @@ class Product {
   cublasLtMatrixLayoutOpaque_t b_;
   cublasLtMatrixLayoutOpaque_t c_;
   cublasLtMatmulAlgo_t algorithm_;
+  bool has_algorithm_ = false;
 };
 
 }  // namespace
@@ -124,10 +126,20 @@ Lt::~Lt() {
   }
 }
 
+std::optional<Launch> find_product(std::shared_ptr<const Lt> lt, Precision precision,
+                                   const LtOperands& operands, const LtEpilogue& epilogue) {
+  const auto product = std::make_shared<Product>(std::move(lt), precision, operands, epilogue);
+  if (!product->has_algorithm()) return std::nullopt;
+  return [product](Stream stream) { product->launch(stream); };
+}
+
 Launch plan_product(std::shared_ptr<const Lt> lt, Precision precision, const LtOperands& operands,
                     const LtEpilogue& epilogue) {
-  const auto product = std::make_shared<Product>(std::move(lt), precision, operands, epilogue);
-  return [product](Stream stream) { product->launch(stream); };
+  if (auto product = find_product(std::move(lt), precision, operands, epilogue)) return *product;
+  throw Failure(
+      fmt::format("cublaslt: no algorithm for A [{}, {}] B [{}, {}] in {} with epilogue {}",
+                  operands.a.rows, operands.a.columns, operands.b.rows, operands.b.columns,
+                  name(precision), static_cast<int>(epilogue.kind)));
 }
 
 }  // namespace siamese::cublas

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "kernels/cublas/blas.h"
 #include "kernels/device.h"
@@ -45,7 +46,11 @@ struct LtEpilogue {
 };
 
 /// Plans a product once for its operands, with the first algorithm that the heuristics name, and
-/// returns what puts it on a stream.
+/// returns what puts it on a stream; nothing where they name none.
+std::optional<Launch> find_product(std::shared_ptr<const Lt> lt, Precision precision,
+                                   const LtOperands& operands, const LtEpilogue& epilogue);
+
+/// The same; throws Failure where the heuristics name none.
 Launch plan_product(std::shared_ptr<const Lt> lt, Precision precision, const LtOperands& operands,
                     const LtEpilogue& epilogue);
 

@@ -1,8 +1,7 @@
 // Backward, rung 0 by cuBLASLt: what the cublas variant has launches of its own for is in the
 // products' epilogues. From the last layer down:
-//   dW_l [d_{l-1}, d_l] = h_{l-1}^T dz_l, with db_l as the column sums of dz_l (BGRADA, for our B
-//   is
-//     cuBLASLt's A), unless dz_l's own product has summed it
+//   dW_l [d_{l-1}, d_l] = h_{l-1}^T dz_l, with db_l as the column sums of dz_l, unless dz_l's own
+//     product has summed it (BGRADA, for our B is cuBLASLt's A)
 //   dz_{l-1} [n, d_{l-1}] = dz_l W_l^T masked by h_{l-1} > 0, with db_{l-1} (DRELU_BGRAD)
 // The mask is a bit an element. The op is given h and not the mask that the forward epilogue can
 // leave, so a launch makes it from h; a training step has the mask. Below what is not relu, dh is

@@ -1,10 +1,11 @@
 // Forward, rung 0 by cuBLASLt: bias and relu are in the product's epilogue, so that h_l is written
 // once, where the cublas variant reads and writes it once more. What is neither relu nor linear
 // gets its bias there and its activation by a launch. In a training step relu's mask is left there
-// too, for the way back (RELU_AUX_BIAS).
+// too, for the way back (RELU_AUX_BIAS); where cuBLASLt has no such product, by a launch.
 // In float32 (pedantic), TF32 and bf16 products, each under its own name.
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "kernels/cublas/elementwise.h"
@@ -19,11 +20,6 @@ namespace {
 
 using Args = PairForwardArgs<float>;
 
-cublasLtEpilogue_t epilogue_of(Activation activation, bool masked) {
-  if (masked) return CUBLASLT_EPILOGUE_RELU_AUX_BIAS;
-  return activation == Activation::relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
-}
-
 /// The launches of a forward pass, in order.
 std::vector<Launch> plan_forward(const Args& args, Precision precision, const ReluMasks* masks) {
   std::vector<Launch> launches;
@@ -32,21 +28,35 @@ std::vector<Launch> plan_forward(const Args& args, Precision precision, const Re
   for_each_layer(args, [&](const ForwardLayer& layer) {
     const Layer& shape = layer.shape;
     const Activation activation = shape.activation;
+    const LtOperands operands{{layer.input, args.points, shape.inputs},
+                              Read::plain,
+                              {layer.parameters.weights, shape.inputs, shape.outputs},
+                              Read::plain,
+                              layer.output};
+    const float* const bias = layer.parameters.bias;
+    float* const h = layer.output;
     std::uint32_t* const mask = masks == nullptr ? nullptr : masks->of(shape);
-    launches.push_back(plan_product(lt, precision,
-                                    {{layer.input, args.points, shape.inputs},
-                                     Read::plain,
-                                     {layer.parameters.weights, shape.inputs, shape.outputs},
-                                     Read::plain,
-                                     layer.output},
-                                    {.kind = epilogue_of(activation, mask != nullptr),
-                                     .bias = layer.parameters.bias,
-                                     .mask = mask}));
-    if (activation == Activation::relu || activation == Activation::linear) return;
-    launches.emplace_back(
-        [=, count = args.points * shape.outputs, h = layer.output](Stream stream) {
-          launch_activate(count, activation, h, cuda::cuda_stream(stream));
-        });
+    if (mask != nullptr) {
+      if (auto masking =
+              find_product(lt, precision, operands,
+                           {.kind = CUBLASLT_EPILOGUE_RELU_AUX_BIAS, .bias = bias, .mask = mask})) {
+        launches.push_back(std::move(*masking));
+        return;
+      }
+    }
+    const bool relu = activation == Activation::relu;
+    launches.push_back(plan_product(
+        lt, precision, operands,
+        {.kind = relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS, .bias = bias}));
+    if (mask != nullptr) {
+      launches.emplace_back([=, n = args.points, width = shape.outputs](Stream stream) {
+        launch_positive_mask(n, width, h, mask, cuda::cuda_stream(stream));
+      });
+    }
+    if (relu || activation == Activation::linear) return;
+    launches.emplace_back([=, count = args.points * shape.outputs](Stream stream) {
+      launch_activate(count, activation, h, cuda::cuda_stream(stream));
+    });
   });
   return launches;
 }

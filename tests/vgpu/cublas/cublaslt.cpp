@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "tests/vgpu/cublas/gemm.h"
@@ -286,6 +287,16 @@ cublasLtMatmulHeuristicResult_t only_algorithm(const Preference& preference) {
   return result;
 }
 
+bool leaves_mask(std::uint32_t epilogue) {
+  return epilogue == CUBLASLT_EPILOGUE_RELU_AUX || epilogue == CUBLASLT_EPILOGUE_RELU_AUX_BIAS;
+}
+
+// Whether to pose as a library without products that leave relu's mask.
+bool poses_without_masks() {
+  const char* const variable = std::getenv("VGPU_NO_RELU_MASKS");
+  return variable != nullptr && *variable != '\0';
+}
+
 bool aligned(const char* name, const void* address, std::uint32_t bytes) {
   if (reinterpret_cast<std::uintptr_t>(address) % bytes == 0) return true;
   fmt::print(stderr,
@@ -440,10 +451,13 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
     return CUBLAS_STATUS_INVALID_VALUE;
   }
   *returned = 0;
+  const auto contents = vgpu::load<MatmulDescriptor>(descriptor);
+  if (vgpu::leaves_mask(contents.epilogue) && vgpu::poses_without_masks()) {
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  }
   vgpu::Gemm gemm;
   const cublasStatus_t status = vgpu::describe(
-      vgpu::load<MatmulDescriptor>(descriptor),
-      {nullptr, nullptr, nullptr, nullptr, layout_a, layout_b, layout_c, layout_d}, gemm);
+      contents, {nullptr, nullptr, nullptr, nullptr, layout_a, layout_b, layout_c, layout_d}, gemm);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   results[0] = vgpu::only_algorithm(vgpu::load<Preference>(preference));
   *returned = 1;

@@ -39,6 +39,7 @@ Runs a CUDA program, built by nvcc with -cudart shared and --compress-mode=none,
   --inject-errors   approximate functions err up to the bound that PTX states
   --multiprocessors=N, --shared-bytes=N
                     pose as a device with fewer, and with less shared memory a block
+  --no-relu-masks   pose as a cuBLASLt without products that leave relu's mask
   --help            this text
 
 The exit code is the program's own, 128 + N where signal N ended it, or where it was 0:
@@ -49,6 +50,7 @@ struct Options {
   std::string check, counters, seed, threads, multiprocessors, shared_bytes;
   bool counters_later = false;
   bool inject_errors = false;
+  bool no_relu_masks = false;
   bool help = false;
   std::vector<char*> command;  // ends with a null pointer
 };
@@ -103,6 +105,8 @@ std::optional<Options> parse(int argc, char** argv) {
       options.counters_later = true;
     } else if (argument == "--inject-errors") {
       options.inject_errors = true;
+    } else if (argument == "--no-relu-masks") {
+      options.no_relu_masks = true;
     } else {
       fmt::print(stderr, "vgpu-run: cannot understand {}; see vgpu-run --help\n", argument);
       return {};
@@ -189,6 +193,7 @@ std::string stand_ins() {
   set("VGPU_MULTIPROCESSORS", options.multiprocessors);
   set("VGPU_SHARED_BYTES", options.shared_bytes);
   set("VGPU_INJECT_ERRORS", options.inject_errors ? "1" : "");
+  set("VGPU_NO_RELU_MASKS", options.no_relu_masks ? "1" : "");
   set("VGPU_STATUS", status.path());
   set("LD_PRELOAD", stand_ins());
   execvp(options.command[0], options.command.data());
