@@ -25,23 +25,23 @@ class PrivateStream {
   cudaStream_t stream_ = nullptr;
 };
 
-/// What was captured, ready to be replayed; keeps the launch, whose workspace the graph uses.
+/// What was captured, ready to be replayed. Keeps the launch, whose workspace the graph uses, and
+/// the stream that it was captured on, which libraries' handles in the launch may still name.
 class Graph {
  public:
   explicit Graph(const Launch& launch) : launch_(launch) {
-    const PrivateStream stream;
-    SIAMESE_CHECK_CUDA(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal));
+    SIAMESE_CHECK_CUDA(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal));
     try {
-      launch_(Stream{stream.get()});
+      launch_(Stream{stream_.get()});
     } catch (...) {
       cudaGraph_t broken = nullptr;
-      cudaStreamEndCapture(stream.get(), &broken);
+      cudaStreamEndCapture(stream_.get(), &broken);
       if (broken != nullptr) SIAMESE_REPORT_CUDA(cudaGraphDestroy(broken));
       cudaGetLastError();
       throw;
     }
     cudaGraph_t graph = nullptr;
-    SIAMESE_CHECK_CUDA(cudaStreamEndCapture(stream.get(), &graph));
+    SIAMESE_CHECK_CUDA(cudaStreamEndCapture(stream_.get(), &graph));
     const cudaError_t instantiated = cudaGraphInstantiate(&executable_, graph, 0);
     SIAMESE_REPORT_CUDA(cudaGraphDestroy(graph));
     SIAMESE_CHECK_CUDA(instantiated);
@@ -55,6 +55,7 @@ class Graph {
   }
 
  private:
+  PrivateStream stream_;  // outlives the launch
   Launch launch_;
   cudaGraphExec_t executable_ = nullptr;
 };
