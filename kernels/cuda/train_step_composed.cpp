@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -14,9 +15,15 @@
 
 // A training step composed of other ops' variants, one after another on one stream. What they hand
 // to each other - hidden activations, E, G and the gradients by the parameters - is in a workspace.
-// At the sizes of the original experiment such a step is a dozen launches of a few microseconds
-// each and most of its time is the launching; the graph variant captures them once and replays them
-// by one call.
+//   naive, tiled  of these rungs of each op
+//   graph         the launches of tiled, a dozen of a few microseconds each, captured once and
+//                 replayed by one call, for at the sizes of the original experiment most of a
+//                 step's time is the launching. All further ones are graphs too, also those of
+//                 cuBLAS (train_step_cublas.cpp).
+//   mma           the layers' products on tensor cores
+//   passes        a launch for each pass through the network, in which activations stay on chip,
+//                 where mma has one or two a layer. Unlike the fused steps it computes each point
+//                 once, however many pairs it is in, and serves all pairs.
 
 namespace siamese::cuda {
 namespace {
@@ -47,11 +54,20 @@ constexpr Composition graph = [] {
 }();
 
 constexpr Composition mma = [] {
-  Composition parts = tiled;
+  Composition parts = graph;
   parts.name = "mma";
   parts.rung = 4;
   parts.forward = "mma";
   parts.backward = "mma";
+  return parts;
+}();
+
+constexpr Composition passes = [] {
+  Composition parts = graph;
+  parts.name = "passes";
+  parts.rung = 4;
+  parts.forward = "fused";
+  parts.backward = "fused";
   return parts;
 }();
 
@@ -66,6 +82,7 @@ const Variant<Args>& find(std::string_view name, Precision precision) {
       fmt::format("cuda: there is no {}/{} in {}", op_name<Args>, name, siamese::name(precision)));
 }
 
+/// What the parts hand to each other.
 template <class T>
 struct Workspace {
   Buffer<T> hidden;
@@ -80,95 +97,135 @@ struct Workspace {
         gradients(Device::cuda, args.network->parameter_count()) {}
 };
 
-/// The variant of an op of the step, which serves its shape.
-template <class Args>
-const Variant<Args>& find_serving(std::string_view name, Precision precision, const Args& args) {
-  const Variant<Args>& variant = find<Args>(name, precision);
-  if (const auto reason = variant.why_unsupported(args)) {
-    throw UsageError(fmt::format("cuda: {}/{}: {}", op_name<Args>, name, *reason));
+/// The arguments of a step's parts; without a workspace, their shapes.
+template <class T>
+class PartArgs {
+ public:
+  explicit PartArgs(const TrainStepArgs<T>& step, const Workspace<T>* workspace = nullptr)
+      : step_(step) {
+    if (workspace == nullptr) return;
+    hidden_ = workspace->hidden.data();
+    embeddings_ = workspace->embeddings.data();
+    gradient_ = workspace->gradient.data();
+    gradients_ = workspace->gradients.data();
   }
-  return variant;
+
+  PairForwardArgs<T> forward() const {
+    return {.network = step_.network,
+            .points = step_.points,
+            .x = step_.x,
+            .parameters = step_.parameters,
+            .hidden = hidden_,
+            .embeddings = embeddings_};
+  }
+  DistanceLossArgs<T> distance_loss() const {
+    return {.points = step_.points,
+            .width = step_.network->embedding_width(),
+            .embeddings = embeddings_,
+            .pairs = step_.pairs,
+            .loss = step_.loss,
+            .loss_value = step_.loss_value,
+            .gradient = gradient_};
+  }
+  AllPairsLossArgs<T> all_pairs_loss() const {
+    return {.points = step_.points,
+            .width = step_.network->embedding_width(),
+            .embeddings = embeddings_,
+            .coordinate_width = step_.pairs.coordinate_width,
+            .coordinates = step_.pairs.coordinates,
+            .loss = step_.loss,
+            .loss_value = step_.loss_value,
+            .gradient = gradient_};
+  }
+  PairBackwardArgs<T> backward() const {
+    return {.network = step_.network,
+            .points = step_.points,
+            .x = step_.x,
+            .parameters = step_.parameters,
+            .hidden = hidden_,
+            .embeddings = embeddings_,
+            .gradient = gradient_,
+            .gradients = gradients_};
+  }
+  AdamArgs<T> adam() const {
+    return {.count = step_.network->parameter_count(),
+            .gradients = gradients_,
+            .parameters = step_.parameters,
+            .m = step_.m,
+            .v = step_.v,
+            .step = step_.step,
+            .adam = step_.adam};
+  }
+
+ private:
+  const TrainStepArgs<T>& step_;
+  T* hidden_ = nullptr;
+  T* embeddings_ = nullptr;
+  T* gradient_ = nullptr;
+  T* gradients_ = nullptr;
+};
+
+/// Where the wanted all-pairs loss does not serve a shape, square does, which serves all.
+template <class T>
+const Variant<AllPairsLossArgs<T>>& find_all_pairs(const Composition& parts,
+                                                   const AllPairsLossArgs<T>& args) {
+  const auto& wanted = find<AllPairsLossArgs<T>>(parts.all_pairs_loss, precision_of<T>);
+  return wanted.why_unsupported(args) ? find<AllPairsLossArgs<T>>("square", precision_of<T>)
+                                      : wanted;
 }
 
-/// One op of the step, prepared.
-template <class Args>
-Launch prepare_part(std::string_view name, Precision precision, const Args& args) {
-  return find_serving(name, precision, args).prepare(args);
+/// What a part has against a step.
+template <class T>
+std::optional<std::string> why_unsupported(const Composition& parts, Precision products,
+                                           const TrainStepArgs<T>& step) {
+  const PartArgs<T> args(step);
+  if (auto reason =
+          find<PairForwardArgs<T>>(parts.forward, products).why_unsupported(args.forward())) {
+    return reason;
+  }
+  if (auto reason =
+          find<PairBackwardArgs<T>>(parts.backward, products).why_unsupported(args.backward())) {
+    return reason;
+  }
+  if (step.pairs.form == PairForm::all) return std::nullopt;
+  return find<DistanceLossArgs<T>>(parts.distance_loss, precision_of<T>)
+      .why_unsupported(args.distance_loss());
 }
 
 template <class T>
 LayerLaunches prepare_layers(const Composition& parts, Precision products,
-                             const PairForwardArgs<T>& forward,
-                             const PairBackwardArgs<T>& backward) {
-  const auto& forward_variant = find_serving(parts.forward, products, forward);
-  const auto& backward_variant = find_serving(parts.backward, products, backward);
+                             const PartArgs<T>& args) {
   if constexpr (std::is_same_v<T, float>) {
-    if (parts.layers != nullptr) return parts.layers(forward, backward, products);
+    if (parts.layers != nullptr) return parts.layers(args.forward(), args.backward(), products);
   }
-  return {forward_variant.prepare(forward), backward_variant.prepare(backward)};
+  return {find<PairForwardArgs<T>>(parts.forward, products).prepare(args.forward()),
+          find<PairBackwardArgs<T>>(parts.backward, products).prepare(args.backward())};
 }
 
 template <class T>
-Launch prepare_loss(const Composition& parts, const TrainStepArgs<T>& args,
-                    const Workspace<T>& workspace) {
-  const std::int64_t width = args.network->embedding_width();
-  if (args.pairs.form == PairForm::all) {
-    const AllPairsLossArgs<T> all{.points = args.points,
-                                  .width = width,
-                                  .embeddings = workspace.embeddings.data(),
-                                  .coordinate_width = args.pairs.coordinate_width,
-                                  .coordinates = args.pairs.coordinates,
-                                  .loss = args.loss,
-                                  .loss_value = args.loss_value,
-                                  .gradient = workspace.gradient.data()};
-    const auto& wanted = find<AllPairsLossArgs<T>>(parts.all_pairs_loss, precision_of<T>);
-    return prepare_part(wanted.why_unsupported(all) ? "square" : wanted.name, precision_of<T>, all);
+Launch prepare_loss(const Composition& parts, PairForm form, const PartArgs<T>& args) {
+  if (form != PairForm::all) {
+    return find<DistanceLossArgs<T>>(parts.distance_loss, precision_of<T>)
+        .prepare(args.distance_loss());
   }
-  return prepare_part(parts.distance_loss, precision_of<T>,
-                      DistanceLossArgs<T>{.points = args.points,
-                                          .width = width,
-                                          .embeddings = workspace.embeddings.data(),
-                                          .pairs = args.pairs,
-                                          .loss = args.loss,
-                                          .loss_value = args.loss_value,
-                                          .gradient = workspace.gradient.data()});
+  const AllPairsLossArgs<T> all = args.all_pairs_loss();
+  return find_all_pairs(parts, all).prepare(all);
 }
 
 template <class T>
-Launch prepare(const Composition& parts, Precision products, const TrainStepArgs<T>& args) {
-  const auto workspace = std::make_shared<const Workspace<T>>(args);
-  const LayerLaunches layers =
-      prepare_layers(parts, products,
-                     PairForwardArgs<T>{.network = args.network,
-                                        .points = args.points,
-                                        .x = args.x,
-                                        .parameters = args.parameters,
-                                        .hidden = workspace->hidden.data(),
-                                        .embeddings = workspace->embeddings.data()},
-                     PairBackwardArgs<T>{.network = args.network,
-                                         .points = args.points,
-                                         .x = args.x,
-                                         .parameters = args.parameters,
-                                         .hidden = workspace->hidden.data(),
-                                         .embeddings = workspace->embeddings.data(),
-                                         .gradient = workspace->gradient.data(),
-                                         .gradients = workspace->gradients.data()});
-  const Launch loss = prepare_loss(parts, args, *workspace);
-  const Launch adam = prepare_part(parts.adam, precision_of<T>,
-                                   AdamArgs<T>{.count = workspace->gradients.size(),
-                                               .gradients = workspace->gradients.data(),
-                                               .parameters = args.parameters,
-                                               .m = args.m,
-                                               .v = args.v,
-                                               .step = args.step,
-                                               .adam = args.adam});
-  const Launch step = [workspace, layers, loss, adam](Stream stream) {
+Launch prepare(const Composition& parts, Precision products, const TrainStepArgs<T>& step) {
+  const auto workspace = std::make_shared<const Workspace<T>>(step);
+  const PartArgs<T> args(step, workspace.get());
+  const LayerLaunches layers = prepare_layers(parts, products, args);
+  const Launch loss = prepare_loss(parts, step.pairs.form, args);
+  const Launch adam = find<AdamArgs<T>>(parts.adam, precision_of<T>).prepare(args.adam());
+  const Launch all = [workspace, layers, loss, adam](Stream stream) {
     layers.forward(stream);
     loss(stream);
     layers.backward(stream);
     adam(stream);
   };
-  return traced(args, parts.name, products, parts.captured ? captured(step) : step);
+  return traced(step, parts.name, products, parts.captured ? captured(all) : all);
 }
 
 const Register<TrainStepArgs<float>> naive_float32(composed_step<float>(naive, Precision::float32));
@@ -179,6 +236,7 @@ const Register<TrainStepArgs<float>> graph_float32(composed_step<float>(graph, P
 const Register<TrainStepArgs<float>> mma_bf16(composed_step<float>(mma, Precision::bf16));
 const Register<TrainStepArgs<float>> mma_tf32(composed_step<float>(mma, Precision::tf32));
 const Register<TrainStepArgs<float>> mma_tf32x3(composed_step<float>(mma, Precision::tf32x3));
+const Register<TrainStepArgs<float>> passes_bf16(composed_step<float>(passes, Precision::bf16));
 
 }  // namespace
 
@@ -188,7 +246,10 @@ Variant<TrainStepArgs<T>> composed_step(const Composition& parts, Precision prod
           .device = Device::cuda,
           .precision = products,
           .rung = parts.rung,
-          .why_unsupported = serves_all<TrainStepArgs<T>>,
+          .why_unsupported =
+              [parts, products](const TrainStepArgs<T>& args) {
+                return why_unsupported(parts, products, args);
+              },
           .prepare = [parts, products](
                          const TrainStepArgs<T>& args) { return prepare(parts, products, args); },
           .deterministic = parts.deterministic};
