@@ -54,17 +54,10 @@ std::string clock_governor() {
 
 }  // namespace
 
-std::map<std::string, std::string> describe(const Session& session) {
-  const Options& options = session.options;
-  const Ceilings& ceilings = session.ceilings;
-  std::string bandwidth;
-  for (const Bandwidth& level : ceilings.bandwidth) {
-    bandwidth += fmt::format("{}{:.0f}:{}", bandwidth.empty() ? "" : " ", level.bytes,
-                             gigas(level.bytes_per_second));
-  }
+std::map<std::string, std::string> describe(const Options& options) {
   DeviceBackend& cuda = backend(Device::cuda);
   const std::optional<std::string> cuda_reason = cuda.why_unavailable();
-  std::map<std::string, std::string> context{
+  return {
       {"schema", "1"},
       {"sweep", options.quick ? "quick" : "full"},
       {"network", options.network.name()},
@@ -83,6 +76,17 @@ std::map<std::string, std::string> describe(const Session& session) {
       {"flags", SIAMESE_FLAGS},
       {"kernel_flags", SIAMESE_KERNEL_FLAGS},
       {"commit", commit},
+  };
+}
+
+std::map<std::string, std::string> describe(const Session& session) {
+  const Ceilings& ceilings = session.ceilings;
+  std::string bandwidth;
+  for (const Bandwidth& level : ceilings.bandwidth) {
+    bandwidth += fmt::format("{}{:.0f}:{}", bandwidth.empty() ? "" : " ", level.bytes,
+                             gigas(level.bytes_per_second));
+  }
+  std::map<std::string, std::string> context{
       {"fma_peak_float32_one_core_gflops", gigas(ceilings.float32_one_core)},
       {"fma_peak_float32_gflops", gigas(ceilings.float32_all_cores)},
       {"fma_peak_float64_one_core_gflops", gigas(ceilings.float64_one_core)},
@@ -90,6 +94,7 @@ std::map<std::string, std::string> describe(const Session& session) {
       {"bandwidth_gbs_by_bytes", bandwidth},
       {"memory_bandwidth_gbs", gigas(ceilings.bandwidth.back().bytes_per_second)},
   };
+  context.merge(describe(session.options));
   if (session.cuda_ceilings) context.merge(describe(*session.cuda_ceilings));
   return context;
 }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
+#include <system_error>
 
 #include "bench/command_line.h"
 #include "kernels/cpu/parallel.h"
@@ -85,7 +87,7 @@ void read_benchmark_flag(Options& options, const std::string& argument) {
   if (const auto format = value("--benchmark_out_format")) {
     options.json_file = parse_format("--benchmark_out_format", *format);
   }
-  if (const auto file = value("--benchmark_out")) options.has_file = !file->empty();
+  if (const auto file = value("--benchmark_out")) options.file = *file;
   options.benchmark_flags.push_back(argument);
 }
 
@@ -110,7 +112,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
                  "times the wall clock that a row (quick: 3 s, else 20) and the reference of its\n"
                  "shape (10, 60) may take; rows foretold to take longer are skipped");
   app.add_option("--resume", options.resume,
-                 "JSON of a run that was interrupted: its rows are not run again");
+                 "JSON of a run that was interrupted: its rows are not run again;\n"
+                 "bench/report NEW.json --begun OLD.json joins the two");
   app.add_flag("--progress", options.progress, "a line per row with the time left");
   if (!parse_command_line(app, argc, argv)) return std::nullopt;
 
@@ -135,6 +138,13 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   if (options.network.parameter_count() > most_parameters) {
     throw UsageError(fmt::format("--network: {} has {} parameters; expected at most {}", network,
                                  options.network.parameter_count(), most_parameters));
+  }
+  std::error_code none;  // of a file that does not exist yet
+  if (std::filesystem::equivalent(options.resume, options.file, none)) {
+    throw UsageError(
+        fmt::format("--resume: {} is --benchmark_out's file too, which would replace it; "
+                    "expected another, that bench/report --begun joins with it",
+                    options.resume));
   }
   return options;
 }

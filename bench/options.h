@@ -27,7 +27,7 @@ struct Options {
   int repetitions = 5;       ///< --benchmark_repetitions
   double goal_seconds = 0.1;  ///< --benchmark_min_time, per repetition; 0.03 in the quick sweep
   bool json_display = false;  ///< --benchmark_format=json
-  bool has_file = false;      ///< --benchmark_out is given
+  std::string file;           ///< --benchmark_out; none where empty
   bool json_file = true;      ///< --benchmark_out_format=json
 
   /// What Google Benchmark itself is given: its flags, and this program's defaults for some.

@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <regex>
@@ -112,9 +113,9 @@ void run_rows(const Rows& rows, const Options& options) {
         benchmark::ConsoleReporter::OO_Tabular);
   }
   std::unique_ptr<benchmark::BenchmarkReporter> file;
-  if (options.has_file && options.json_file) {
-    file = std::make_unique<CleanReporter<benchmark::JSONReporter>>();
-  } else if (options.has_file) {
+  if (!options.file.empty() && options.json_file) {
+    file = std::make_unique<CleanReporter<WholeJsonReporter>>(options.file);
+  } else if (!options.file.empty()) {
     file = std::make_unique<CleanReporter<benchmark::ConsoleReporter>>(
         benchmark::ConsoleReporter::OO_None);
   }
@@ -123,17 +124,20 @@ void run_rows(const Rows& rows, const Options& options) {
   benchmark::Shutdown();
 }
 
-// Drops the rows that a run before has finished; returns how many it has.
-std::size_t drop_finished(Rows& rows, const std::string& results) {
-  const std::set<std::string> finished = rows_of(results);
-  std::erase_if(rows, [&](const auto& row) { return finished.contains(row->name()); });
-  if (rows.empty()) throw UsageError(fmt::format("--resume: {} has every row", results));
-  return finished.size();
+// Drops the rows that the run which is gone on with has finished; returns how many rows both runs
+// set out to do.
+std::size_t drop_finished(Rows& rows, const Options& options) {
+  const Begun begun = read_begun(options.resume);
+  require_same(begun, describe(options), options.resume);
+  std::erase_if(rows, [&](const auto& row) { return begun.rows.contains(row->name()); });
+  if (rows.empty()) throw UsageError(fmt::format("--resume: {} has every row", options.resume));
+  return std::max(begun.wanted, begun.rows.size() + rows.size());
 }
 
 int run(int argc, char** argv) {
   const std::optional<Options> options = parse_options(argc, argv);
   if (!options) return 0;
+  catch_interrupts();
   set_most_threads(options->threads);
   chosen_isa();  // an unknown SIAMESE_ISA is a usage error, before any work
 
@@ -146,7 +150,7 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "CUDA variants are left out: {}\n", *reason);
   }
   Rows rows = filtered(make_rows(session), options->filter);
-  const std::size_t before = options->resume.empty() ? 0 : drop_finished(rows, options->resume);
+  const std::size_t wanted = options->resume.empty() ? rows.size() : drop_finished(rows, *options);
   if (options->list) {
     for (const auto& row : rows) fmt::print("{}\n", row->name());
     return 0;
@@ -157,11 +161,11 @@ int run(int argc, char** argv) {
   std::vector<std::string> words{"siamese_bench"};
   words.insert(words.end(), options->benchmark_flags.begin(), options->benchmark_flags.end());
   initialize_benchmark(words);
-  catch_interrupts();
+  if (interrupted()) return exit_interrupted;
   session.ceilings = measure_ceilings(options->threads, options->quick ? 2.0 : 6.0);
   if (!backend(Device::cuda).why_unavailable()) session.cuda_ceilings = measure_cuda_ceilings();
   for (const auto& [key, value] : describe(session)) benchmark::AddCustomContext(key, value);
-  benchmark::AddCustomContext("rows", fmt::format("{}", before + rows.size()));
+  benchmark::AddCustomContext("rows", fmt::format("{}", wanted));
   run_rows(rows, *options);
   if (interrupted()) {
     fmt::print(stderr, "siamese_bench: interrupted; rows that were not finished are left out\n");

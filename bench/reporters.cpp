@@ -4,11 +4,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <map>
+#include <ostream>
+#include <system_error>
 
 #include "bench/row.h"
 #include "bench/timing.h"
+#include "model/error.h"
 
 namespace siamese::bench {
 namespace {
@@ -50,6 +56,12 @@ std::string row_text(const std::vector<Run>& runs) {
   return text;
 }
 
+// A terminal that has closed is no reason to end: the results go to a file.
+void show(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
 }  // namespace
 
 std::vector<Run> clean(const std::vector<Run>& runs) {
@@ -84,6 +96,41 @@ std::string time_text(double seconds) {
   return fmt::format("{:.3g} s", seconds);
 }
 
+bool WholeJsonReporter::ReportContext(const Context& context) {
+  const bool go_on = JSONReporter::ReportContext(context);
+  end();
+  return go_on;
+}
+
+void WholeJsonReporter::ReportRuns(const std::vector<Run>& runs) {
+  if (end_ != -1) GetOutputStream().seekp(end_);
+  JSONReporter::ReportRuns(runs);
+  end();
+}
+
+void WholeJsonReporter::Finalize() {
+  if (end_ == -1) JSONReporter::Finalize();
+}
+
+void WholeJsonReporter::end() {
+  std::ostream& out = GetOutputStream();
+  const std::streampos before = end_;
+  end_ = out.tellp();
+  if (end_ != -1) JSONReporter::Finalize();
+  if (out.flush()) return;
+  const std::string reason = std::strerror(errno);
+  if (before != -1) {  // what closed the rows before is written again over what did not fit
+    out.clear();
+    end_ = before;
+    out.seekp(before);
+    JSONReporter::Finalize();
+    out.flush();
+    std::error_code ignored;
+    std::filesystem::resize_file(path_, static_cast<std::uintmax_t>(out.tellp()), ignored);
+  }
+  throw Failure(fmt::format("{}: {}", path_, reason));
+}
+
 ProgressReporter::ProgressReporter(std::size_t rows)
     : rows_(rows), start_(now()), terminal_(isatty(STDOUT_FILENO) == 1) {}
 
@@ -105,15 +152,13 @@ std::string ProgressReporter::position() const {
 }
 
 void ProgressReporter::print_line(const std::string& name, const std::string& text) const {
-  fmt::print("{}{} {:<62} {}\n", terminal_ ? "\r\033[K" : "", position(), name, text);
-  std::fflush(stdout);
+  show(fmt::format("{}{} {:<62} {}\n", terminal_ ? "\r\033[K" : "", position(), name, text));
 }
 
 void ProgressReporter::begin_row(const std::string& name) {
   ++begun_;
   if (!terminal_) return;
-  fmt::print("\r\033[K{} {}", position(), name);
-  std::fflush(stdout);
+  show(fmt::format("\r\033[K{} {}", position(), name));
 }
 
 void ProgressReporter::ReportRuns(const std::vector<Run>& runs) {

@@ -3,7 +3,9 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
+#include <ios>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace siamese::bench {
@@ -23,6 +25,25 @@ class CleanReporter final : public Base {
     const auto cleaned = clean(runs);
     if (!cleaned.empty()) Base::ReportRuns(cleaned);
   }
+};
+
+/// Google Benchmark's JSON, but whole after every row: whatever ends the program, the file that it
+/// leaves can be read.
+class WholeJsonReporter : public benchmark::JSONReporter {
+ public:
+  /// `path` is the file behind the reporter's stream.
+  explicit WholeJsonReporter(std::string path) : path_(std::move(path)) {}
+
+  bool ReportContext(const Context& context) override;
+  /// Throws Failure where the file cannot be written; the rows before stay in it.
+  void ReportRuns(const std::vector<Run>& runs) override;
+  void Finalize() override;
+
+ private:
+  void end();
+
+  std::string path_;
+  std::streampos end_ = -1;  // of the last row; -1 where the file is a pipe or the like
 };
 
 /// A line per row: how many are done, the time left, and the row's medians.

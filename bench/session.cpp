@@ -23,6 +23,7 @@ bool interrupted() { return interrupt_seen != 0; }
 void catch_interrupts() {
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
+  std::signal(SIGHUP, on_interrupt);
 }
 
 double available_memory() {

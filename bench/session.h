@@ -35,7 +35,8 @@ struct Session {
 /// Whether Ctrl-C was pressed; the rows that are left are then dropped.
 bool interrupted();
 
-/// Makes Ctrl-C and a request to end set interrupted() instead of ending the program.
+/// Makes Ctrl-C, a request to end and a terminal that closes set interrupted() instead of ending
+/// the program.
 void catch_interrupts();
 
 /// Bytes that the machine can still give, or a guess where the system does not say.

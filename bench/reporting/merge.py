@@ -4,8 +4,9 @@ import json
 
 from reporting.results import BadResults, read_document
 
-# What must be alike for rows to stand in one table.
-SAME = ("schema", "sweep", "processor", "threads", "isa", "compiler", "flags", "kernel_flags",
+# What must be alike for rows to stand in one table; bench/resume.cpp refuses by the same, before a
+# row is run.
+SAME = ("schema", "sweep", "processor", "cuda_device", "threads", "isa", "compiler", "flags", "kernel_flags",
         "commit", "build_type", "network", "loss", "adam")
 
 

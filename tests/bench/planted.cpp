@@ -1,6 +1,7 @@
 // siamese_bench with variants of adam that have a known fault or a known time.
 
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <string>
 #include <thread>
@@ -41,6 +42,8 @@ void plant_all() {
     while (bench::now() < end) {
     }
   });
+  plant("killed",
+        [](const Args&, int) { std::raise(SIGKILL); });  // as by the system, out of memory
   plant("wakes", [](const Args&, int launch) {
     if (launch == 0) std::this_thread::sleep_for(std::chrono::milliseconds(200));
   });

@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "bench/row.h"
+#include "model/error.h"
 
 namespace siamese::bench {
 namespace {
@@ -57,6 +61,31 @@ TEST(CleanRuns, HaveTheProcessorTimeThatTheRowMeasured) {
   const Result cleaned = clean({run}).at(0);
   EXPECT_EQ(cleaned.cpu_accumulated_time, 2.0);  // of 4 launches
   EXPECT_EQ(cleaned.counters.count(cpu_seconds_counter), 0U);
+}
+
+TEST(WholeJson, CanBeReadAfterEveryRow) {
+  std::ostringstream out;
+  std::ostringstream errors;
+  CleanReporter<WholeJsonReporter> reporter("results.json");
+  reporter.SetOutputStream(&out);
+  reporter.SetErrorStream(&errors);
+  const auto rows = [&] { return nlohmann::json::parse(out.str()).at("benchmarks").size(); };
+  reporter.ReportContext({});
+  EXPECT_EQ(rows(), 0U);
+  reporter.ReportRuns({timed_run()});
+  EXPECT_EQ(rows(), 1U);
+  reporter.ReportRuns({timed_run(), timed_run()});
+  EXPECT_EQ(rows(), 3U);
+  reporter.Finalize();
+  EXPECT_EQ(rows(), 3U);
+}
+
+TEST(WholeJson, AFullDiskIsNoticedAtOnce) {
+  std::ofstream out("/dev/full");
+  CleanReporter<WholeJsonReporter> reporter("/dev/full");
+  reporter.SetOutputStream(&out);
+  reporter.SetErrorStream(&out);
+  EXPECT_THROW(reporter.ReportContext({}), Failure);
 }
 
 TEST(TimeText, PicksTheUnit) {
