@@ -13,6 +13,7 @@ that could not run is a row with the reason.
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -32,7 +33,8 @@ ROUNDS = 7
 SECONDS = 0.15  # of steps a round
 REST = 0.05  # seconds before each turn, in which threads that the one before left spinning end
 PATIENCE = 600  # seconds for an answer: compilers take their time
-
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = 130  # the exit code
 
 QUICK = ["dense/points:256/pairs:128", "dense/points:2048/pairs:1024",
          "indexed/points:30/pairs:128", "all/points:500/pairs:124750"]
@@ -217,6 +219,19 @@ def rows_of(work, measured, problem):
             yield row
 
 
+def measured_rows(work, arguments):
+    """The rows of a piece of work, having told its medians."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([arguments.step, "export", work.shape, folder, *problem_words(arguments)],
+                       check=True)
+        problem = json.loads(Path(folder, "problem.json").read_text())
+        measured = measure_work(work, PEERS[work.device, work.op], folder, problem, arguments)
+    for peer, times, _, reason in measured:
+        text = f"{1e6 * statistics.median(times):12,.1f} us" if times else f"none: {reason}"
+        print(f"    {peer.name + '/' + peer.precision:42} {text}", file=sys.stderr, flush=True)
+    return list(rows_of(work, measured, problem))
+
+
 def devices_of(wanted, told):
     """The devices to measure on: `told` is what siamese_step says of them. Raises ValueError."""
     if wanted is None:
@@ -237,6 +252,13 @@ def all_work(devices, shapes, threads, every):
     if "cuda" in devices:
         work += [Work("cuda", "train_step", shape, every) for shape in shapes]
     return work
+
+
+def end_once(*_):
+    """Of the signals that ask to end, the first does, and no other disturbs what is written then."""
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def versions(python):
@@ -282,32 +304,33 @@ def main():
 
     shapes = arguments.shape or (QUICK if arguments.quick else FULL)
     works = all_work(devices, shapes, threads, every)
-    rows = []
-    begin = time.monotonic()
-    for done, work in enumerate(works):
-        print(f"[{done + 1}/{len(works)}, {time.monotonic() - begin:.0f} s] {work}",
-              file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([arguments.step, "export", work.shape, folder,
-                            *problem_words(arguments)], check=True)
-            problem = json.loads(Path(folder, "problem.json").read_text())
-            measured = measure_work(work, PEERS[work.device, work.op], folder, problem,
-                                    arguments)
-        rows += rows_of(work, measured, problem)
-        for peer, times, _, reason in measured:
-            text = f"{1e6 * statistics.median(times):12,.1f} us" if times else f"none: {reason}"
-            print(f"    {peer.name + '/' + peer.precision:42} {text}", file=sys.stderr, flush=True)
     context = {"date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "peers": versions(arguments.python),
                "num_cpus": every, "host_name": os.uname().nodename,
                "cuda_device": told["cuda"]["is"]}
-    write(arguments.out, json.dumps({"context": context, "benchmarks": rows}, indent=1) + "\n")
+    rows, done = [], 0
+    begin = time.monotonic()
+    for each in ENDING:
+        signal.signal(each, end_once)
+    try:
+        for done, work in enumerate(works):
+            print(f"[{done + 1}/{len(works)}, {time.monotonic() - begin:.0f} s] {work}",
+                  file=sys.stderr, flush=True)
+            rows += measured_rows(work, arguments)
+    except KeyboardInterrupt:
+        print(f"measure: interrupted; {done} of {len(works)} pieces of work were timed"
+              + (f", which {arguments.out} has" if rows else ""), file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        if rows:
+            write(arguments.out, json.dumps({"context": context, "benchmarks": rows}, indent=1) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
     try:
-        main()
+        sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except subprocess.CalledProcessError:
         sys.exit("measure: siamese_step failed; its line above says why")
     except OSError as problem:

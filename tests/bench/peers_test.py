@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,24 @@ class Measured(unittest.TestCase):
             self.assertEqual(done.returncode, code)
             self.assertIn(says, done.stderr.splitlines()[-1])
             self.assertNotIn("Traceback", done.stderr)
+
+    def test_ctrl_c_keeps_the_work_that_was_timed(self):
+        out = self.folder / "peers.json"
+        process = subprocess.Popen([sys.executable, BENCH / "peers" / "measure.py", "--step", STEP,
+                                    "--python", sys.executable, "--out", out, "--shape", SHAPE,
+                                    "--threads", "1", "--device", "cpu"],
+                                   stderr=subprocess.PIPE, text=True)
+        with process:
+            lines = []
+            for line in process.stderr:
+                lines.append(line)
+                if line.startswith("[2/2"):
+                    process.send_signal(signal.SIGINT)
+                    process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(60), 130)
+        self.assertRegex(lines[-1], "^measure: interrupted; 1 of 2 pieces of work were timed")
+        cases, _ = peers.load(out)
+        self.assertEqual([case.op for case in cases], ["train_step"])
 
     def test_a_variant_is_timed_every_round(self):
         found, rows = self.measure()

@@ -2,16 +2,23 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 from pathlib import Path
 
 PROGRAM = os.environ["SIAMESE_BENCH"]
+STEP = os.environ["SIAMESE_STEP"]
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 PLANTED = os.environ["SIAMESE_BENCH_PLANTED"]
+sys.path.insert(0, str(BENCH))
+
+from reporting import merge  # noqa: E402
+
 ADAM = "--benchmark_filter=^adam/cpu_eigen/float32/"
 
 
@@ -175,12 +182,49 @@ class Results(unittest.TestCase):
             self.assertIn("every row", run(PROGRAM, "--quick", row_filter, "--resume",
                                            rest).stderr)
 
-            other_threads = strict(file.read_text())
-            other_threads["context"]["threads"] = "99"
-            file.write_text(json.dumps(other_threads))
-            refused = run(BENCH / "report", rest, "--begun", file)
-            self.assertEqual(refused.returncode, 1)
-            self.assertIn("threads", refused.stderr)
+    def test_what_is_gone_on_with_must_be_alike(self):
+        _, document = quick(PROGRAM, ADAM, "--benchmark_repetitions=1")
+        with tempfile.TemporaryDirectory() as folder:
+            file, rest = Path(folder, "results.json"), Path(folder, "rest.json")
+            rest.write_text(json.dumps(document))
+            for key in merge.SAME:
+                other = {**document["context"], key: "other"}
+                file.write_text(json.dumps({**document, "context": other}))
+                done = run(PROGRAM, "--quick", "--resume", file)  # before anything is measured
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn(f"--resume: {key} is {document['context'][key]} now", done.stderr)
+                joined = run(BENCH / "report", rest, "--begun", file)
+                self.assertEqual(joined.returncode, 1)
+                self.assertIn(f"{key} is", joined.stderr)
+            self.assertEqual(strict(rest.read_text()), document)
+
+    def test_what_is_gone_on_with_is_not_written_over(self):
+        _, document = quick(PROGRAM, ADAM, "--benchmark_repetitions=1")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "results.json")
+            file.write_text(json.dumps(document))
+            done = run(PROGRAM, "--quick", "--resume", file, f"--benchmark_out={folder}/./results.json")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("--benchmark_out", done.stderr)
+            self.assertEqual(strict(file.read_text()), document)
+
+    def test_a_narrower_filter_does_not_make_a_run_complete(self):
+        _, document = quick(PROGRAM, ADAM, "--benchmark_repetitions=1")
+        document["context"]["rows"] = "50"
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "results.json")
+            file.write_text(json.dumps(document))
+            code, rest = quick(PROGRAM, "--benchmark_filter=^adam/cpu_tiled/float32/", f"--resume={file}")
+            self.assertEqual((code, rest["context"]["rows"]), (0, "50"))
+
+    def test_a_program_that_is_killed_leaves_the_rows_before(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "results.json")
+            done = run(PLANTED, "--quick", PATIENT, "--benchmark_filter=^adam/cpu_(eigen|killed)/float32/",
+                       f"--benchmark_out={file}")
+            self.assertEqual(done.returncode, -signal.SIGKILL)
+            self.assertEqual({row["name"] for row in iterations(strict(file.read_text()))},
+                             {"adam/cpu_eigen/float32/parameters:44610"})
 
 
 class Planted(unittest.TestCase):
@@ -218,6 +262,129 @@ class Planted(unittest.TestCase):
         # One millisecond is asked for; with the first call counted, 200 would be in each.
         timed = [row["real_time"] * row["iterations"] for row in iterations(document)]
         self.assertLess(min(timed), 200e3)
+
+
+class Sweep(unittest.TestCase):
+    """bench/run in a tree of its own, where nothing is installed or built."""
+
+    ADAM = "--benchmark_filter=^adam/cpu_{}/float32/"
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.tree = Path(folder.name)
+        self.out = self.tree / "out"
+        for name in ("bench", "cmake", "build/cpu/bench", "build/peers/bin", "path"):
+            (self.tree / name).mkdir(parents=True)
+        shutil.copy(BENCH / "run", self.tree / "bench")
+        shutil.copy(BENCH.parent / "cmake/setup.sh", self.tree / "cmake")
+        for name in ("report", "reporting", "peers"):
+            (self.tree / "bench" / name).symlink_to(BENCH / name)
+        for name, text in (("cmake", "cmake version 3.30.0"), ("dpkg-query", "install ok installed")):
+            (self.tree / "path" / name).write_text(f"#!/bin/sh\necho '{text}'\n")
+            (self.tree / "path" / name).chmod(0o755)
+        (self.tree / "build/cpu/bench/siamese_bench").symlink_to(PLANTED)
+        (self.tree / "build/cpu/bench/siamese_step").symlink_to(STEP)
+        (self.tree / "build/peers/bin/python").symlink_to(sys.executable)
+        shutil.copy(BENCH / "peers/requirements.txt", self.tree / "build/peers/installed")
+
+    def start(self, *words):
+        path = f"{self.tree}/path:{os.environ['PATH']}"
+        return subprocess.Popen([self.tree / "bench/run", "--no-cuda", "--quick", PATIENT, *words],
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                env={**os.environ, "PATH": path}, start_new_session=True)
+
+    def finish(self, process):
+        """(exit code, what it said)"""
+        with process:
+            text = process.stdout.read()
+            return process.wait(120), text
+
+    def rows(self, folder):
+        return {row["name"].split("/")[1] for row in
+                iterations(strict((folder / "results.json").read_text()))}
+
+    def wait_for(self, process, text):
+        for line in process.stdout:
+            if text in line:
+                return
+        self.fail(f"no '{text}'")
+
+    def test_a_whole_run_is_a_folder(self):
+        code, text = self.finish(self.start("--out", self.out, self.ADAM.format("eigen")))
+        self.assertEqual(code, 0, text)
+        self.assertTrue((self.out / "report.html").exists())
+        self.assertEqual([path.name for path in self.tree.glob("*out*")], ["out"])
+
+    def test_a_crash_is_told_with_its_row_and_gone_on_after(self):
+        code, text = self.finish(self.start("--out", self.out, self.ADAM.format("(eigen|killed)")))
+        self.assertEqual(code, 1, text)
+        self.assertIn("SIGKILL in the row adam/cpu_killed/float32/parameters:44610", text)
+        partial = self.tree / "out-partial"
+        self.assertEqual(self.rows(partial), {"cpu_eigen"})
+        self.assertTrue((partial / "report.html").exists())
+
+        code, text = self.finish(self.start("--resume", partial, self.ADAM.format("eigen|adam/cpu_wakes")))
+        self.assertEqual(code, 0, text)
+        self.assertEqual(self.rows(self.out), {"cpu_eigen", "cpu_wakes"})
+
+    def test_any_signal_keeps_the_rows_so_far(self):
+        for number, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)):
+            with self.subTest(number):
+                out = self.tree / number.name
+                process = self.start("--out", out, self.ADAM.format("(eigen|spins|wakes)"))
+                self.wait_for(process, "adam/cpu_eigen")
+                process.send_signal(number)  # to the script alone
+                found, text = self.finish(process)
+                self.assertEqual(found, code, text)
+                partial = self.tree / f"{number.name}-partial"
+                self.assertIn("cpu_eigen", self.rows(partial))
+                self.assertNotIn("cpu_wakes", self.rows(partial))
+                self.assertTrue((partial / "report.html").exists())
+
+    def test_ctrl_c_before_the_first_row_writes_nothing(self):
+        process = self.start("--out", self.out, self.ADAM.format("eigen"))
+        self.wait_for(process, "verifying and timing")
+        os.killpg(process.pid, signal.SIGINT)
+        code, text = self.finish(process)
+        self.assertEqual(code, 130, text)
+        self.assertIn("nothing was written", text)
+        self.assertEqual(list(self.tree.glob("*out*")), [])
+
+    def test_ctrl_c_while_peers_are_timed_keeps_the_sweep(self):
+        process = self.start("--out", self.out, "--peers", self.ADAM.format("eigen"))
+        self.wait_for(process, "[1/")
+        for _ in range(3):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.1)
+        code, text = self.finish(process)
+        self.assertEqual(code, 130, text)
+        self.assertNotIn("Traceback", text)
+        self.assertEqual(self.rows(self.out), {"cpu_eigen"})
+        self.assertTrue((self.out / "report.html").exists())
+
+    def test_another_problem_is_refused_before_the_first_row(self):
+        partial = self.tree / "out-partial"
+        self.finish(self.start("--out", self.out, self.ADAM.format("(eigen|killed)")))
+        before = (partial / "results.json").read_text()
+        code, text = self.finish(self.start("--resume", partial, "--network=5-8relu-3linear"))
+        self.assertEqual(code, 2, text)
+        self.assertIn("network is 5-8relu-3linear now", text)
+        self.assertNotIn("[  1/", text)
+        self.assertEqual((partial / "results.json").read_text(), before)
+        self.assertFalse(self.out.exists())
+
+    def test_rows_that_cannot_be_joined_are_kept(self):
+        partial = self.tree / "out-partial"
+        self.finish(self.start("--out", self.out, self.ADAM.format("(eigen|killed)")))
+        (self.tree / "bench/report").unlink()
+        (self.tree / "bench/report").write_text("raise SystemExit(1)\n")
+        code, text = self.finish(self.start("--resume", partial, self.ADAM.format("wakes")))
+        self.assertEqual(code, 1, text)
+        rest, = self.tree.glob("out-rest-*")
+        self.assertIn(str(rest), text)
+        self.assertEqual(self.rows(rest), {"cpu_wakes"})
+        self.assertEqual(self.rows(partial), {"cpu_eigen"})
 
 
 if __name__ == "__main__":
