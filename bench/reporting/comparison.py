@@ -12,7 +12,7 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from reporting.results import SECONDS, BadResults, read_document
+from reporting.results import ceiling, read_document, repetitions
 
 CONFIDENCE = 0.95
 # Of each device, those that repeat from run to run while the machine is the same. Memory's does not:
@@ -38,20 +38,11 @@ def load(path):
     """Any JSON of Google Benchmark. Raises BadResults."""
     document = read_document(path)
     run = Run(str(path), document["context"], {}, {})
-    try:
-        for entry in document["benchmarks"]:
-            name = entry.get("run_name", entry["name"])
-            if entry.get("run_type", "iteration") != "iteration":
-                continue
-            if entry.get("error_occurred"):
-                run.errors[name] = entry.get("error_message", "failed")
-                continue
-            seconds = entry["real_time"] * SECONDS[entry["time_unit"]]
-            if not seconds > 0:
-                raise BadResults(f"{path}: {name}: time {seconds}; expected one above 0")
+    for name, seconds, message, _ in repetitions(document):
+        if message:
+            run.errors[name] = message
+        else:
             run.times.setdefault(name, []).append(seconds)
-    except KeyError as error:
-        raise BadResults(f"{path}: a row has no or an unknown {error}") from error
     return run
 
 
@@ -159,11 +150,8 @@ def machine_drift(olds, news):
         drift[device] = 0.0
         for key in ceilings:
             for old, new in zip(olds, news):
-                try:
-                    before, after = float(old.context[key]), float(new.context[key])
-                except (KeyError, ValueError):
-                    continue
-                if after > 0:
+                before, after = ceiling(old.context, key), ceiling(new.context, key)
+                if before and after:
                     drift[device] = max(drift[device], before / after - 1)
     return drift
 

@@ -1,6 +1,8 @@
 """Writing files so that no reader finds half of one."""
 
 import os
+import shutil
+import tempfile
 
 
 def write(path, data):
@@ -13,3 +15,21 @@ def write(path, data):
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def write_folder(folder, files):
+    """`files`: {name: text or bytes}. A new folder appears with all of them or not at all; in one that
+    exists each file is replaced."""
+    if folder.is_dir():
+        for name, data in files.items():
+            write(folder / name, data)
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = type(folder)(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        staging.chmod(0o755)
+        write_folder(staging, files)
+        staging.rename(folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise

@@ -2,7 +2,7 @@
 
 import json
 
-from reporting.results import BadResults, read_document
+from reporting.results import BadResults, name_of, read_document
 
 # What must be alike for rows to stand in one table; bench/resume.cpp refuses by the same, before a
 # row is run.
@@ -19,8 +19,8 @@ def merge(begun_path, rest_path):
         if before != after:
             raise BadResults(f"{rest_path}: {key} is {after}, in {begun_path} {before}; expected the "
                              "same, for their rows go into one table")
-    again = {run["run_name"] for run in rest["benchmarks"]}
-    rows = [run for run in begun["benchmarks"] if run["run_name"] not in again]
+    again = {name_of(run) for run in rest["benchmarks"]}
+    rows = [run for run in begun["benchmarks"] if name_of(run) not in again]
     context = {**rest["context"],
                "resumed": begun["context"].get("resumed", begun["context"].get("date", ""))}
     return json.dumps({"context": context, "benchmarks": rows + rest["benchmarks"]}, indent=2) + "\n"

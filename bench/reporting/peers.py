@@ -4,12 +4,12 @@ import re
 import statistics
 from dataclasses import dataclass, field, replace
 
-from reporting.results import SECONDS, BadResults, read_document
+from reporting.results import BadResults, read_document, repetitions
 from reporting.tables import Table, time_text
 
 NAME = re.compile(r"(?P<op>[^/]+)/(?P<device>cpu|cuda)_(?P<peer>[^/]+)/(?P<precision>[^/]+)/"
-                  r"(?P<form>[^/]+)/points:(?P<points>\d+)/pairs:(?P<pairs>\d+)"
-                  r"(?:/threads:(?P<threads>\d+))?")
+                  r"(?P<form>[^/]+)/points:(?P<points>\d{1,18})/pairs:(?P<pairs>\d{1,18})"
+                  r"(?:/threads:(?P<threads>\d{1,9}))?")
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,16 @@ def load(path):
     """([Case], context). Raises BadResults."""
     document = read_document(path)
     cases = {}
-    for run in document["benchmarks"]:
-        parts = NAME.fullmatch(run["run_name"])
+    for name, seconds, message, run in repetitions(document):
+        parts = NAME.fullmatch(name)
         if not parts:
-            raise BadResults(f"{path}: '{run['run_name']}' is no name of a peer's row")
+            raise BadResults(f"{path}: '{name}' is no name of a peer's row")
         key = (parts["device"], parts["precision"], parts["op"], parts["form"],
                *(int(parts[k] or 0) for k in ("points", "pairs", "threads")))
         case = cases.setdefault(key, Case(*key))
-        if run.get("error_occurred"):
-            case.reasons[parts["peer"]] = run["error_message"]
+        if message:
+            case.reasons[parts["peer"]] = message
         else:
-            seconds = run["real_time"] * SECONDS[run["time_unit"]]
             case.rounds.setdefault(parts["peer"], []).append(seconds)
             case.operations = run.get("FLOP/s", 0.0) * seconds
     return list(cases.values()), document["context"]
@@ -183,7 +182,7 @@ def table(device, cases, context):
             "checked its loss and gradients against the float64 reference first; all were timed in turn, "
             f"medians over the rounds. {context.get('peers', '')}\n")
     if device == "cuda":
-        note = f"On {context['cuda_device']}; ours is the fastest in each precision. {note}"
+        note = f"On {context.get('cuda_device', 'an unknown device')}; ours is the fastest in each precision. {note}"
     return Table(who.title, ["work", who.setting, "ours", *who.columns()],
                  [_row(who, case) for case in cases],
                  note + "".join(f"- none: {reason}\n" for reason in reasons))

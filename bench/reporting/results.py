@@ -3,14 +3,21 @@
 import json
 import re
 import statistics
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 NAME = re.compile(
     r"(?P<op>[^/]+)/(?P<device>[^_/]+)_(?P<variant>[^/]+)/(?P<precision>[^/]+)/"
-    r"(?:(?P<form>dense|indexed|all)/points:(?P<points>\d+)/pairs:(?P<pairs>\d+)"
-    r"(?:/trainings:(?P<trainings>\d+))?"
-    r"|parameters:(?P<parameters>\d+))")
+    r"(?:(?P<form>dense|indexed|all)/points:(?P<points>\d{1,18})/pairs:(?P<pairs>\d{1,18})"
+    r"(?:/trainings:(?P<trainings>\d{1,18}))?"
+    r"|parameters:(?P<parameters>\d{1,18}))")
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+SCHEMA = "1"  # of what siamese_bench writes: results/README.md
+COUNTERS = ("pairs/s", "FLOP/s", "bytes/s", "error", "cold", "floor", "peak", "machine")
+LISTS = ("caches", "load_avg")  # of Google Benchmark's own context
+TEXTS = ("rows", "threads", "cuda_device", "processor", "isa", "network", "loss", "commit",
+         "bandwidth_gbs_by_bytes")  # of the context, whose words are read
 
 
 class BadResults(Exception):
@@ -80,6 +87,15 @@ class Row:
         return self.counter("bytes/s") * self.seconds
 
 
+def ceiling(context, name):
+    """A number of a context; None where it has none above 0."""
+    try:
+        value = float(context[name])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return value if 0 < value <= sys.float_info.max else None
+
+
 @dataclass
 class Results:
     path: str
@@ -114,15 +130,17 @@ class Results:
 
     def ceiling(self, name):
         """A number of the context, in its own unit; None where the run did not measure it."""
-        try:
-            return float(self.context[name])
-        except (KeyError, ValueError):
-            return None
+        return ceiling(self.context, name)
 
     def bandwidths(self):
         """[(bytes of the working set, GB/s)], smallest set first."""
         text = self.context.get("bandwidth_gbs_by_bytes", "")
-        return [tuple(map(float, level.split(":"))) for level in text.split()]
+        try:
+            return [(float(size), float(rate)) for size, rate in
+                    (level.split(":") for level in text.split())]
+        except ValueError as error:
+            raise ValueError(f"context: bandwidth_gbs_by_bytes: '{text}'; expected BYTES:GB/s "
+                             "of each working set") from error
 
     def first_rung(self, row):
         """The timed row of the lowest rung for the same work, against which a ladder is climbed."""
@@ -147,41 +165,115 @@ def _row(name):
                trainings=int(parts["trainings"] or 1), **number)
 
 
+def file_of(word):
+    """The results that a word of a command line means: a file, or that of a folder."""
+    path = Path(word)
+    return path / "results.json" if path.is_dir() else path
+
+
+def name_of(run):
+    return run.get("run_name", run.get("name"))
+
+
+def _require(fits, path, where, found, expected):
+    if not fits:
+        text = json.dumps(found)
+        text = text if len(text) <= 60 else f"{text[:60]}.."
+        raise BadResults(f"{path}: {where}: {text}; expected {expected}")
+
+
+def _is_number(value):
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and abs(value) <= sys.float_info.max)
+
+
+def _check_run(path, run, index):
+    _require(isinstance(run, dict), path, f"benchmarks[{index}]", run, "a run of a row")
+    name = name_of(run)
+    _require(isinstance(name, str), path, f"benchmarks[{index}]: run_name", name, "a row's name")
+    if not is_repetition(run):
+        return
+    if run.get("error_occurred"):
+        message = run.get("error_message", "")
+        _require(isinstance(message, str), path, f"{name}: error_message", message, "text")
+        return
+    time, unit, label = run.get("real_time"), run.get("time_unit"), run.get("label", "")
+    _require(_is_number(time) and time > 0, path, f"{name}: real_time", time, "a number above 0")
+    _require(isinstance(unit, str) and unit in SECONDS, path, f"{name}: time_unit", unit,
+             f"one of {', '.join(SECONDS)}")
+    _require(isinstance(label, str), path, f"{name}: label", label, "text")
+    for key in COUNTERS:
+        _require(_is_number(run.get(key, 0)), path, f"{name}: {key}", run.get(key), "a number")
+
+
 def read_document(path):
-    """The JSON of Google Benchmark, strictly. Raises BadResults."""
+    """The JSON of Google Benchmark, strictly: what a row has is what it should be. Raises BadResults."""
     try:
         with open(path, encoding="utf-8") as file:
-            document = json.load(file, parse_constant=_refuse_constant)
+            text = file.read()
+        document = json.loads(text, parse_constant=_refuse_constant)
     except OSError as error:
         raise BadResults(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise BadResults(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        what = f"no JSON ({error})" if text.strip() else "empty"
+        raise BadResults(f"{path}: {what}; expected results of a benchmark") from error
     if not isinstance(document, dict) or not {"context", "benchmarks"} <= document.keys():
         raise BadResults(f"{path}: no results of a benchmark; expected 'context' and 'benchmarks'")
+    context, runs = document["context"], document["benchmarks"]
+    _require(isinstance(context, dict), path, "context", context, "an object")
+    for key, value in context.items():
+        _require(key in LISTS or not isinstance(value, (dict, list)), path, f"context: {key}", value,
+                 "text")
+    schema = context.get("schema", SCHEMA)
+    _require(schema == SCHEMA, path, "context: schema", schema, f'"{SCHEMA}"')
+    _require(isinstance(runs, list), path, "benchmarks", runs, "a list")
+    for index, run in enumerate(runs):
+        _check_run(path, run, index)
     return document
+
+
+def is_repetition(run):
+    """Whether a run of a document is one, and no mean or the like over several."""
+    return run.get("run_type", "iteration") == "iteration"
+
+
+def repetitions(document):
+    """(name, seconds, message, run) of each repetition: one that failed has a message and no seconds."""
+    for run in filter(is_repetition, document["benchmarks"]):
+        if run.get("error_occurred"):
+            yield name_of(run), None, run.get("error_message") or "failed", run
+        else:
+            yield name_of(run), run["real_time"] * SECONDS[run["time_unit"]], "", run
 
 
 def load(path):
     """Reads a results file of siamese_bench. Raises BadResults."""
     document = read_document(path)
+    context = document["context"]
+    if "schema" not in context:
+        raise BadResults(f"{path}: the context has no schema; expected results of siamese_bench")
+    for key in TEXTS:
+        _require(isinstance(context.get(key, ""), str), path, f"context: {key}", context.get(key),
+                 "text")
+    wanted = context.get("rows", "0")
+    _require(re.fullmatch(r"\d{1,9}", wanted), path, "context: rows", wanted, "a count")
     rows = {}
     try:
-        for run in document["benchmarks"]:
-            if run.get("run_type") != "iteration":
+        for name, seconds, message, run in repetitions(document):
+            row = rows.setdefault(name, _row(name))
+            if message:
+                row.error = message
                 continue
-            row = rows.setdefault(run["run_name"], _row(run["run_name"]))
-            if run.get("error_occurred"):
-                row.error = run["error_message"]
-                continue
-            row.times.append(run["real_time"] * SECONDS[run["time_unit"]])
-            label = re.fullmatch(r"rung (\d+)", run.get("label", ""))
+            row.times.append(seconds)
+            label = re.fullmatch(r"rung (\d{1,9})", run.get("label", ""))
             row.rung = int(label[1]) if label else 0
-            for key in ("pairs/s", "FLOP/s", "bytes/s", "error", "cold", "floor", "peak",
-                        "machine"):
+            for key in ("FLOP/s", "bytes/s"):
+                _require(key in run, path, f"{name}: {key}", None, "a number")
+            for key in COUNTERS:
                 if key in run:
                     row.counters.setdefault(key, []).append(run[key])
-        return Results(str(path), document["context"], list(rows.values()))
-    except KeyError as error:
-        raise BadResults(f"{path}: a row has no {error}") from error
+        found = Results(str(path), context, list(rows.values()))
+        found.bandwidths()
+        return found
     except ValueError as error:
         raise BadResults(f"{path}: {error}") from error

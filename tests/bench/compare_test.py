@@ -155,9 +155,13 @@ class Program(unittest.TestCase):
         empty = self.write("zero.json", entries("a", [0.0]))
         broken = self.folder / "broken.json"
         broken.write_text('{"context": {}, "benchmarks": [{"real_time": NaN}]}')
-        for words, expected in (((good, self.folder / "none.json"), "No such file"),
+        for words, expected in (((good, self.folder / "nowhere.json"), "No such file"),
                                 ((good, broken), "NaN is not JSON"),
-                                ((good, empty), "expected one above 0")):
+                                ((good, empty), "expected a number above 0"),
+                                ((self.write("none.json", []), good), "no row was timed"),
+                                ((good, self.write("units.json", entries("a", [1], "fortnight"))),
+                                 'time_unit: "fortnight"; expected one of ns, us, ms, s'),
+                                ((good, self.write("list.json", None)), "benchmarks: null")):
             done = self.compare(*words)
             self.assertEqual((done.returncode, done.stdout), (2, ""))
             self.assertEqual(len(done.stderr.splitlines()), 1)

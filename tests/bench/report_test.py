@@ -28,7 +28,7 @@ def row(name, times, rung, unit="us"):
 
 def document(runs, **context):
     context = {"date": "2026-01-02T03:04:05+00:00", "network": "11-200relu-10", "threads": "2",
-               "processor": "Some CPU, 2 threads", "build_type": "Release", "isa": "avx2",
+               "schema": "1", "processor": "Some CPU, 2 threads", "build_type": "Release", "isa": "avx2",
                "loss": "euclidean/absolute", "commit": "abc1234",
                "fma_peak_float32_one_core_gflops": "100", "fma_peak_float32_gflops": "200",
                "bandwidth_gbs_by_bytes": "32768:400 268435456:20", **context}
@@ -116,20 +116,77 @@ class Report(unittest.TestCase):
         for path in out.glob("*.png"):
             self.assertTrue(path.read_bytes().startswith(b"\x89PNG"))
 
+    def test_a_folder_stands_for_its_results(self):
+        self.load(LADDER)
+        self.assertEqual(self.report(self.folder.name).stdout, self.report(self.file).stdout)
+        self.refused("No such file", Path(self.folder.name, "..", "none"))
+
+    def test_bad_peers_are_one_line(self):
+        self.load(LADDER)
+        peers = self.file.with_name("peers.json")
+        step = run("train_step/cpu_tiled/float32/dense/points:2/pairs:1/threads:1", 1)
+        for rows, says in (([{}], "benchmarks[0]: run_name: null"), ([1], "benchmarks[0]: 1"),
+                           (None, "benchmarks: null"), ([run("a", 1)], "'a' is no name"),
+                           ([{**step, "real_time": "long"}], 'real_time: "long"')):
+            peers.write_text(json.dumps({"context": {}, "benchmarks": rows}))
+            self.refused(says, self.file)
+
+    def test_a_report_that_fails_leaves_no_folder(self):
+        self.load(LADDER)
+        self.file.with_name("peers.json").write_text("{}")
+        out = Path(self.folder.name, "out")
+        self.refused("peers.json", self.file, "--out", out)
+        self.file.with_name("peers.json").unlink()
+        self.refused("results.json", self.file, "--out", self.file)
+        self.assertEqual(list(Path(self.folder.name).iterdir()), [self.file])
+        self.assertEqual(self.report(self.file, "--no-pictures", "--out", out).returncode, 0)
+        self.assertEqual(self.report(self.file, "--no-pictures", "--out", out).returncode, 0)  # again
+        self.assertEqual({path.name for path in out.iterdir()},
+                         {"report.html", "report.md", "results.csv"})
+
+    def test_an_error_without_a_message_is_one(self):
+        row, = self.load([run(NAMES[0].format("bad"), 0, error_occurred=True)]).rows
+        self.assertEqual(row.error, "failed")
+
     def test_fifteen_variants_are_drawn_apart(self):
         from reporting import pictures
         looks = {tuple(sorted(pictures._style(index).items())) for index in range(15)}
         self.assertEqual(len(looks), 15)
 
+    def refused(self, says, *words):
+        done = self.report(*words)
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertIn(says, done.stderr)
+
     def test_bad_files_are_one_line_and_exit_code_1(self):
+        one = LADDER[0]
+        without_rate = {key: value for key, value in one.items() if key != "FLOP/s"}
         for text, says in (("{", "results.json"), ("[]", "expected 'context'"),
+                           ("", "empty; expected results of a benchmark"),
+                           ("[" * 100000, "recursion"),
                            ('{"context": {}, "benchmarks": [NaN]}', "NaN is not JSON"),
-                           (json.dumps(document([run("a/b", 1)])), "'a/b'")):
+                           ('{"context": {}, "benchmarks": []}', "no schema"),
+                           ('{"context": 1, "benchmarks": []}', "context: 1; expected an object"),
+                           ('{"context": {}, "benchmarks": null}', "benchmarks: null; expected a list"),
+                           ('{"context": {}, "benchmarks": [1]}', "benchmarks[0]: 1; expected a run"),
+                           ('{"context": {}, "benchmarks": [{}]}', "run_name: null; expected a row's name"),
+                           (json.dumps(document([run("a/b", 1)])), "'a/b'"),
+                           (json.dumps(document([one], schema="99")), 'schema: "99"; expected "1"'),
+                           (json.dumps(document([one], rows="many")), 'rows: "many"; expected a count'),
+                           (json.dumps(document([one], threads=[])), "threads: []; expected text"),
+                           (json.dumps(document([one], processor=7)), "processor: 7; expected text"),
+                           (json.dumps(document([one], bandwidth_gbs_by_bytes="4:")), "bandwidth_gbs_by_bytes"),
+                           (json.dumps(document([one], bandwidth_gbs_by_bytes="4")), "expected BYTES:GB/s"),
+                           (json.dumps(document([without_rate])), "FLOP/s: null; expected a number"),
+                           *((json.dumps(document([{**one, key: value}])), f"{key}: {json.dumps(value)}; expected")
+                             for key, value in (("real_time", "1"), ("real_time", None), ("real_time", 0),
+                                                ("real_time", -1), ("real_time", True),
+                                                ("time_unit", "fortnight"), ("error", "small"),
+                                                ("label", 3), ("run_name", 4))),
+                           (json.dumps(document([{**one, "real_time": 10 ** 400}])), "real_time: 1000")):
             self.file.write_text(text)
-            done = self.report(self.file)
-            self.assertEqual(done.returncode, 1)
-            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
-            self.assertIn(says, done.stderr)
+            self.refused(says, self.file)
         self.assertIn("No such file", self.report(Path(self.folder.name, "none.json")).stderr)
         self.assertEqual(self.report().returncode, 2)
 
