@@ -1,48 +1,42 @@
 #pragma once
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
-#include <cstdio>
-#include <exception>
+#include <cstdint>
 #include <functional>
-#include <iostream>
+#include <string>
 #include <string_view>
-
-#include "model/error.h"
 
 namespace siamese::bench {
 
 inline constexpr int exit_failure = 1;
 inline constexpr int exit_usage = 2;
 
+/// Threads that a program may be asked for.
+inline constexpr std::int64_t most_threads_asked = 4096;
+
 /// Reads a command line. False where --help was asked for and answered. Throws UsageError.
-inline bool parse_command_line(CLI::App& app, int argc, const char* const* argv) {
-  try {
-    app.parse(argc, argv);
-    return true;
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    return false;
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(fmt::format("{}; see --help", error.what()));
-  }
+bool parse_command_line(CLI::App& app, int argc, const char* const* argv);
+
+/// The number from 1 to `most` that the value of an option is. Throws UsageError.
+std::int64_t parse_count(const std::string& name, const std::string& text, std::int64_t most);
+
+/// An option whose value is such a number.
+template <class Integer>
+void add_count(CLI::App& app, const std::string& name, Integer& value, std::int64_t most,
+               const std::string& help) {
+  const auto read = [name, most, &value](const std::string& text) {
+    value = static_cast<Integer>(parse_count(name, text, most));
+  };
+  app.add_option_function<std::string>(
+         name, read, help + ", 1 to " + std::to_string(most) + "; default " + std::to_string(value))
+      ->type_name("N");
 }
+
+/// The options --network and --loss.
+void add_problem(CLI::App& app, std::string& network, std::string& loss);
 
 /// The exit code of a program whose work is `body`: what the body returns, or, after one line on
 /// standard error, exit_usage for a UsageError and exit_failure for any other exception.
-inline int exit_code_of(std::string_view program, const std::function<int()>& body) {
-  const auto fail = [&](const std::exception& error, int code) {
-    fmt::print(stderr, "{}: {}\n", program, error.what());
-    return code;
-  };
-  try {
-    return body();
-  } catch (const UsageError& error) {
-    return fail(error, exit_usage);
-  } catch (const std::exception& error) {
-    return fail(error, exit_failure);
-  }
-}
+int exit_code_of(std::string_view program, const std::function<int()>& body);
 
 }  // namespace siamese::bench

@@ -14,7 +14,7 @@
 namespace siamese::bench {
 namespace {
 
-constexpr int thread_limit = 4096;
+constexpr std::int64_t most_repetitions = 1000000;
 constexpr std::int64_t most_parameters = 100000000;
 
 constexpr const char* footer =
@@ -30,11 +30,13 @@ constexpr const char* footer =
     "where fit trains several networks at once. A variant is compared with\n"
     "the float64 reference before it is timed and after; a wrong one is an error, exit code 1.";
 
-// The value of a flag "--name=value" of Google Benchmark; "true" for "--name".
-std::optional<std::string> flag_value(const std::string& argument, const std::string& name) {
-  if (argument == name) return "true";
+// The value of a flag "--name=value" of Google Benchmark; `alone` for "--name".
+std::optional<std::string> flag_value(const std::string& argument, const std::string& name,
+                                      const char* alone = nullptr) {
   if (argument.starts_with(name + "=")) return argument.substr(name.size() + 1);
-  return std::nullopt;
+  if (argument != name) return std::nullopt;
+  if (alone == nullptr) throw UsageError(fmt::format("{0}: expected {0}=VALUE; see --help", name));
+  return alone;
 }
 
 double parse_positive(const std::string& name, const std::string& text, double most) {
@@ -54,8 +56,10 @@ bool parse_format(const std::string& name, const std::string& text) {
   return text == "json";
 }
 
-bool parse_switch(const std::string& text) {
-  return text == "true" || text == "1" || text == "yes" || text == "on";
+bool parse_switch(const std::string& name, const std::string& text) {
+  if (text == "true" || text == "1" || text == "yes" || text == "on") return true;
+  if (text == "false" || text == "0" || text == "no" || text == "off") return false;
+  throw UsageError(fmt::format("{}: '{}'; expected true or false", name, text));
 }
 
 // Takes what this program must know; the flags whose meaning it takes over are not passed on.
@@ -65,8 +69,8 @@ void read_benchmark_flag(Options& options, const std::string& argument) {
     options.filter = *filter == "all" || filter->empty() ? "." : *filter;
     return;
   }
-  if (const auto list = value("--benchmark_list_tests")) {
-    options.list = parse_switch(*list);
+  if (const auto list = flag_value(argument, "--benchmark_list_tests", "true")) {
+    options.list = parse_switch("--benchmark_list_tests", *list);
     return;
   }
   if (const auto seconds = value("--benchmark_min_time")) {
@@ -74,11 +78,12 @@ void read_benchmark_flag(Options& options, const std::string& argument) {
     return;
   }
   if (const auto count = value("--benchmark_repetitions")) {
-    const double number = parse_positive("--benchmark_repetitions", *count, 1e6);
-    options.repetitions = static_cast<int>(number);
-    if (options.repetitions != number) {
-      throw UsageError(
-          fmt::format("--benchmark_repetitions: '{}'; expected a whole number", *count));
+    options.repetitions =
+        static_cast<int>(parse_count("--benchmark_repetitions", *count, most_repetitions));
+  }
+  if (const auto unit = value("--benchmark_time_unit")) {
+    if (*unit != "ns" && *unit != "us" && *unit != "ms" && *unit != "s") {
+      throw UsageError(fmt::format("--benchmark_time_unit: '{}'; expected ns, us, ms or s", *unit));
     }
   }
   if (const auto format = value("--benchmark_format")) {
@@ -104,16 +109,18 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.allow_extras();
   app.add_flag("--quick", options.quick,
                "the small shapes alone, float64 left out, less time a row");
-  app.add_option("--network", network, "layers, e.g. " + network);
-  app.add_option("--loss", loss, "DISTANCE[/CRITERION[:CONSTANT]]");
-  app.add_option("--threads", options.threads, "threads of the CPU variants and the ceilings");
+  add_problem(app, network, loss);
+  add_count(app, "--threads", options.threads, most_threads_asked,
+            "threads of the CPU variants and the ceilings");
   std::string patience = "1";
   app.add_option("--patience", patience,
                  "times the wall clock that a row (quick: 3 s, else 20) and the reference of its\n"
-                 "shape (10, 60) may take; rows foretold to take longer are skipped");
+                 "shape (10, 60) may take; rows foretold to take longer are skipped")
+      ->type_name("N");
   app.add_option("--resume", options.resume,
                  "JSON of a run that was interrupted: its rows are not run again;\n"
-                 "bench/report NEW.json --begun OLD.json joins the two");
+                 "bench/report NEW.json --begun OLD.json joins the two")
+      ->type_name("FILE");
   app.add_flag("--progress", options.progress, "a line per row with the time left");
   if (!parse_command_line(app, argc, argv)) return std::nullopt;
 
@@ -132,9 +139,6 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   options.patience = parse_positive("--patience", patience, 1e4);
   options.network = Network::parse(network);
   options.loss = parse_loss(loss);
-  if (options.threads < 1 || options.threads > thread_limit) {
-    throw UsageError(fmt::format("--threads: {}; expected 1 to {}", options.threads, thread_limit));
-  }
   if (options.network.parameter_count() > most_parameters) {
     throw UsageError(fmt::format("--network: {} has {} parameters; expected at most {}", network,
                                  options.network.parameter_count(), most_parameters));

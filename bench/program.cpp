@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <fstream>
 #include <memory>
 #include <regex>
 #include <utility>
@@ -124,6 +127,14 @@ void run_rows(const Rows& rows, const Options& options) {
   benchmark::Shutdown();
 }
 
+// Google Benchmark would tell it less clearly. It empties the file in any case.
+void require_writable(const std::string& path) {
+  if (!std::ofstream(path, std::ios::app)) {
+    throw Failure(fmt::format("--benchmark_out: {}: {}; expected a file that can be written", path,
+                              std::strerror(errno)));
+  }
+}
+
 // Drops the rows that the run which is gone on with has finished; returns how many rows both runs
 // set out to do.
 std::size_t drop_finished(Rows& rows, const Options& options) {
@@ -155,6 +166,7 @@ int run(int argc, char** argv) {
     for (const auto& row : rows) fmt::print("{}\n", row->name());
     return 0;
   }
+  if (!options->file.empty()) require_writable(options->file);
 #ifndef NDEBUG
   fmt::print(stderr, "This is a debug build: its numbers are worth nothing.\n");
 #endif

@@ -206,13 +206,14 @@ int run(int argc, char** argv) {
   CLI::App* const server = app.add_subcommand("serve", "runs a variant as often as it reads");
   for (CLI::App* const part : {exporter, server}) {
     part->add_option("shape", command.shape, "e.g. dense/points:256/pairs:128")->required();
-    part->add_option("--network", command.network);
-    part->add_option("--loss", command.loss);
+    add_problem(*part, command.network, command.loss);
   }
-  exporter->add_option("folder", command.folder)->required();
-  server->add_option("--op", command.op)->check(CLI::IsMember({"train_step", "fit", "peak"}));
-  server->add_option("--variant", command.variant);
-  server->add_option("--threads", command.threads)->check(CLI::Range(1, 4096));
+  exporter->add_option("folder", command.folder, "where to")->required();
+  server->add_option("--op", command.op, "what is run; default " + command.op)
+      ->check(CLI::IsMember({"train_step", "fit", "peak"}));
+  server->add_option("--variant", command.variant,
+                     "device_variant/precision; default " + command.variant);
+  add_count(*server, "--threads", command.threads, most_threads_asked, "of CPU variants");
   if (!parse_command_line(app, argc, argv)) return 0;
   set_most_threads(command.threads);
   if (*lister) {

@@ -149,11 +149,9 @@ int run(int argc, char** argv) {
                  "OP/SHAPE")
       ->required();
   app.add_flag("--list", list, "names the CUDA variants that can serve OP/SHAPE");
-  app.add_option("--launches", wanted.launches, "in the profiled range")
-      ->check(CLI::Range(1, 1000000));
-  app.add_option("--network", network);
-  app.add_option("--loss", loss);
-  app.add_option("--threads", threads, "of CPU variants")->check(CLI::Range(1, 4096));
+  add_count(app, "--launches", wanted.launches, 1000000, "in the profiled range");
+  add_problem(app, network, loss);
+  add_count(app, "--threads", threads, most_threads_asked, "of CPU variants");
   if (!parse_command_line(app, argc, argv)) return 0;
   const std::vector<std::string> parts = split(text);
   if (parts.size() < (list ? 2 : 4)) {

@@ -83,9 +83,15 @@ class Table(unittest.TestCase):
 
 
 class Profiled(unittest.TestCase):
-    def run_row(self, row):
-        return subprocess.run([os.environ["SIAMESE_PROFILE"], row], capture_output=True, text=True,
+    def run_row(self, *words):
+        return subprocess.run([os.environ["SIAMESE_PROFILE"], *words], capture_output=True, text=True,
                               check=False)
+
+    def refused(self, says, *words):
+        done = self.run_row(*words)
+        self.assertEqual((done.returncode, done.stdout), (2, ""), words)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertIn(says, done.stderr)
 
     def test_a_row_of_the_cpu_needs_no_gpu(self):
         done = self.run_row("train_step/cpu_tiled/float32/dense/points:4/pairs:2")
@@ -101,10 +107,11 @@ class Profiled(unittest.TestCase):
                           ("train_step/cpu_tiled/float32/dense/points:nan/pairs:2", "points:N"),
                           ("adam/cpu_tiled/float32/parameters:7", "parameters:44610"),
                           ("adam", "'adam'")):
-            done = self.run_row(row)
-            self.assertEqual((done.returncode, done.stdout), (2, ""), row)
-            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
-            self.assertIn(says, done.stderr)
+            self.refused(says, row)
+        row = "train_step/cpu_tiled/float32/dense/points:4/pairs:2"
+        self.refused("--launches: '1e9'; expected a whole number, 1 to 1000000", row, "--launches", "1e9")
+        self.refused("--threads: '0'; expected a whole number, 1 to 4096", row, "--threads", "0")
+        self.refused("--network: expected a value", row, "--network")
 
 
 class Counted(unittest.TestCase):

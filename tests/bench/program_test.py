@@ -13,6 +13,7 @@ from pathlib import Path
 
 PROGRAM = os.environ["SIAMESE_BENCH"]
 STEP = os.environ["SIAMESE_STEP"]
+PROFILE = os.environ["SIAMESE_PROFILE"]
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 PLANTED = os.environ["SIAMESE_BENCH_PLANTED"]
 sys.path.insert(0, str(BENCH))
@@ -65,7 +66,14 @@ class Usage(unittest.TestCase):
         self.refused("--network", "100000-100000", says="parameters")
         self.refused("--loss", "taxicab", says="taxicab")
         self.refused("--threads", "0", says="--threads")
-        self.refused("--threads", "many", says="--threads")
+        for threads in ("many", "1e30", "1.5", "4097", ""):
+            self.refused("--threads", threads, says=f"--threads: '{threads}'; expected a whole number, 1 to 4096")
+        for flag in ("--network", "--loss", "--threads", "--patience", "--resume"):
+            self.refused(flag, says=f"{flag}: expected a value")
+        for flag in ("filter", "min_time", "repetitions", "format", "out", "out_format", "time_unit"):
+            self.refused(f"--benchmark_{flag}", says=f"expected --benchmark_{flag}=VALUE")
+        self.refused("--benchmark_time_unit=fs", says="'fs'; expected ns, us, ms or s")
+        self.refused("--benchmark_list_tests=x", says="'x'; expected true or false")
         self.refused("--resume", "/nowhere/results.json", says="/nowhere/results.json")
         self.refused("--benchmark_filter=nothing_is_called_this", says="nothing_is_called_this")
         self.refused("--benchmark_filter=((", says="((")
@@ -84,10 +92,16 @@ class Usage(unittest.TestCase):
                      "--benchmark_filter"):
             self.assertIn(flag, result.stdout)
 
+    def test_every_program_names_distances_and_criteria(self):
+        for words in ((PROGRAM,), (STEP, "export"), (STEP, "serve"), (PROFILE,)):
+            text = run(*words, "--help").stdout
+            for name in ("LAYERS", "11-200relu", "sqeuclidean", "manhattan", "cosine", "squared", "huber"):
+                self.assertIn(name, text, words)
+
     def test_an_unwritable_file_fails(self):
         result = run(PROGRAM, "--quick", ADAM, "--benchmark_out=/nowhere/results.json")
         self.assertEqual(result.returncode, 1)
-        self.assertIn("/nowhere/results.json", result.stderr + result.stdout)
+        self.assertIn("siamese_bench: --benchmark_out: /nowhere/results.json: No such file", result.stderr)
 
 
 class Results(unittest.TestCase):
