@@ -162,6 +162,9 @@ int run(int argc, char** argv) {
   }
   Rows rows = filtered(make_rows(session), options->filter);
   const std::size_t wanted = options->resume.empty() ? rows.size() : drop_finished(rows, *options);
+  std::vector<std::string> words{"siamese_bench"};
+  words.insert(words.end(), options->benchmark_flags.begin(), options->benchmark_flags.end());
+  initialize_benchmark(words);
   if (options->list) {
     for (const auto& row : rows) fmt::print("{}\n", row->name());
     return 0;
@@ -170,9 +173,6 @@ int run(int argc, char** argv) {
 #ifndef NDEBUG
   fmt::print(stderr, "This is a debug build: its numbers are worth nothing.\n");
 #endif
-  std::vector<std::string> words{"siamese_bench"};
-  words.insert(words.end(), options->benchmark_flags.begin(), options->benchmark_flags.end());
-  initialize_benchmark(words);
   if (interrupted()) return exit_interrupted;
   session.ceilings = measure_ceilings(options->threads, options->quick ? 2.0 : 6.0);
   if (!backend(Device::cuda).why_unavailable()) session.cuda_ceilings = measure_cuda_ceilings();

@@ -324,6 +324,27 @@ class Sweep(unittest.TestCase):
                 return
         self.fail(f"no '{text}'")
 
+    def test_bad_words_are_refused_before_anything_is_built(self):
+        for words, says in ((("--out", ""), "--out: expected a value"), (("--out=",), "--out: expected a value"),
+                            (("--out",), "--out: expected a value"), (("--resume",), "--resume: expected a value"),
+                            (("--resume=/nowhere",), "/nowhere has no results.json"),
+                            (("--threads", "0"), "--threads: '0'"), (("--threads=many",), "--threads: 'many'"),
+                            (("--patience", "x"), "--patience: 'x'"), (("--patience=0.0",), "--patience: '0.0'"),
+                            (("--network=foo",), "--network: 'foo'"), (("--loss", "a/b/c"), "--loss: 'a/b/c'"),
+                            (("--fast",), "--fast: unknown argument")):
+            code, text = self.finish(self.start(*words))
+            self.assertEqual((code, len(text.splitlines())), (2, 1), text)
+            self.assertIn(says, text)
+
+    def test_what_the_program_refuses_is_told_before_it_measures(self):
+        for words, says in ((("--loss", "foo"), "'foo'"), (("--benchmark_filter=nothing",), "finds no row"),
+                            (("--benchmark_time_unit=fs",), "'fs'"), (("--benchmark_fast",), "--benchmark_fast")):
+            code, text = self.finish(self.start("--out", self.out, *words))
+            self.assertEqual(code, 2, text)
+            self.assertIn(says, text.splitlines()[-1])
+            self.assertNotIn("verifying", text)
+            self.assertEqual(list(self.tree.glob("*out*")), [])
+
     def test_a_whole_run_is_a_folder(self):
         code, text = self.finish(self.start("--out", self.out, self.ADAM.format("eigen")))
         self.assertEqual(code, 0, text)

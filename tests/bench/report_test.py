@@ -78,6 +78,12 @@ class Report(unittest.TestCase):
         self.assertIn("wrong: m [0]", text)
         self.assertIn("machine at 50% of its peak", text)
 
+    def test_a_machine_just_below_its_mark_does_not_stand_at_it(self):
+        slow = [{**repetition, "machine": 0.8996} for repetition in LADDER[:3]]
+        text = tables.report_text(self.load(slow))
+        self.assertIn("below 90%", text)
+        self.assertIn("machine at 89% of its peak", text)
+
     def test_cold_times_stand_beside_hot_ones(self):
         self.assertIn("123 us", tables.report_text(self.load(LADDER)))
 
