@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "model/error.h"
+#include "model/utf8.h"
 
 namespace siamese::landmarks {
 namespace {
@@ -72,6 +73,9 @@ void check(const Options& options) {
                     options.landmarks, options.points));
   }
   check_range("--dim", options.dimensions, 1, most);
+  if (!is_utf8(options.unit)) {
+    throw UsageError(fmt::format("--unit {}; expected UTF-8", shown(options.unit)));
+  }
   check_range("--epochs", options.epochs, 1, most / 100);
   check_range("--batch", options.batch, 1, most);
   if (!std::isfinite(options.learning_rate) || options.learning_rate <= 0) {

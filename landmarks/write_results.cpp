@@ -123,7 +123,10 @@ void write_results(OutputFolder& folder, const Options& options, const Dataset& 
   folder.write("predictions.csv", points_csv("x", results.predicted, data.labels));
   folder.write("predictions.npy", format_npy(results.predicted));
   folder.write("aligned.csv", points_csv("x", results.aligned, data.labels));
-  folder.write("summary.json", summary(options, data, task, results).dump(2) + "\n");
+  // A file's name may be no UTF-8, which JSON demands: its other bytes are then replaced.
+  const Json json_summary = summary(options, data, task, results);
+  const auto replace = Json::error_handler_t::replace;
+  folder.write("summary.json", json_summary.dump(2, ' ', false, replace) + "\n");
 }
 
 }  // namespace siamese::landmarks

@@ -10,11 +10,13 @@
 #include "model/error.h"
 #include "model/file.h"
 #include "model/numbers.h"
+#include "model/utf8.h"
 
 namespace siamese {
 namespace {
 
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+constexpr std::string_view blanks = " \t";
 
 /// Where a message points to: "points.csv, line 3, column 2: ".
 struct Place {
@@ -29,22 +31,18 @@ struct Place {
   }
 };
 
-// A cell as a message shows it: in one line and not too long.
-std::string shown(std::string_view cell) {
-  constexpr std::size_t longest = 40;
-  std::string text;
-  for (const char c : cell.substr(0, longest)) {
-    const auto byte = static_cast<unsigned char>(c);
-    text += byte < 0x20 || byte == 0x7F ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
-  }
-  return fmt::format("'{}{}'", text, cell.size() > longest ? ".." : "");
-}
-
 std::string_view trimmed(std::string_view text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  const auto blank = [](char c) { return blanks.find(c) != std::string_view::npos; };
   while (!text.empty() && blank(text.front())) text.remove_prefix(1);
   while (!text.empty() && blank(text.back())) text.remove_suffix(1);
   return text;
+}
+
+// What an expectation adds where a cell has blanks in it, which may be meant as separators.
+std::string_view separators_hint(std::string_view cell) {
+  return cell.find_first_of(blanks) == std::string_view::npos
+             ? ""
+             : ", and cells that are parted by commas, semicolons or tabs";
 }
 
 char separator_of(std::string_view line) {
@@ -110,9 +108,21 @@ double finite_number(const std::string& cell, char separator, const Place& place
   if (cell.empty()) throw place.failure(column, "empty cell; expected a number");
   const auto value = number(cell, separator);
   if (!value || !std::isfinite(*value)) {
-    throw place.failure(column, shown(cell) + "; expected a finite number");
+    throw place.failure(
+        column, fmt::format("{}; expected a finite number{}", shown(cell), separators_hint(cell)));
   }
   return *value;
+}
+
+// Whether a cell is a number, or several with blanks between them.
+bool has_numbers_alone(std::string_view cell, char separator) {
+  while (true) {
+    cell = trimmed(cell);
+    const std::size_t end = cell.find_first_of(blanks);
+    if (!number(std::string(cell.substr(0, end)), separator)) return false;
+    if (end == std::string_view::npos) return true;
+    cell.remove_prefix(end);
+  }
 }
 
 // Reads a file line by line, the first lines deciding what the later ones must be.
@@ -121,8 +131,10 @@ class Parser {
   Parser(std::string_view text, std::string_view file) : rest_(text), place_{file, 0} {}
 
   CsvTable parse() {
-    if (rest_.starts_with("\xFF\xFE") || rest_.starts_with("\xFE\xFF")) {
-      throw Failure(fmt::format("{}: UTF-16; expected UTF-8", place_.file));
+    // Without a mark: every other byte of Latin text in UTF-16 is 0, and no text in UTF-8 has one.
+    if (rest_.starts_with("\xFF\xFE") || rest_.starts_with("\xFE\xFF") ||
+        rest_.find('\0') != std::string_view::npos) {
+      throw Failure(fmt::format("{}: looks like UTF-16; expected UTF-8", place_.file));
     }
     if (rest_.starts_with(byte_order_mark)) rest_.remove_prefix(byte_order_mark.size());
     while (!rest_.empty()) {
@@ -158,18 +170,24 @@ class Parser {
     const bool first_line = columns_ == 0;
     if (first_line) separator_ = separator_of(line);
     const std::vector<std::string> cells = split_cells(line, separator_, place_);
+    const auto foreign = std::ranges::find_if_not(cells, is_utf8);
+    if (foreign != cells.end()) {
+      throw place_.failure(static_cast<std::size_t>(foreign - cells.begin()),
+                           shown(*foreign) + "; expected UTF-8");
+    }
     if (first_line) {
       columns_ = cells.size();
       const bool has_number = std::ranges::any_of(
-          cells, [this](const std::string& cell) { return number(cell, separator_).has_value(); });
+          cells, [this](const std::string& cell) { return has_numbers_alone(cell, separator_); });
       if (!has_number) {
         read_header(cells);
         return;
       }
     }
     if (cells.size() != columns_) {
-      throw place_.failure(
-          fmt::format("{} cells; expected {}, as in the first line", cells.size(), columns_));
+      throw place_.failure(fmt::format("{}; expected {}, as in the first line",
+                                       counted(static_cast<std::int64_t>(cells.size()), "cell"),
+                                       columns_));
     }
     read_row(cells);
   }
@@ -188,7 +206,8 @@ class Parser {
       labelled_ = is_text(cells[0]);
       table_.values.columns = static_cast<std::int64_t>(columns_) - (labelled_ ? 1 : 0);
       if (table_.values.columns == 0) {
-        throw place_.failure(0, shown(cells[0]) + "; expected a number in a file of one column");
+        throw place_.failure(0, fmt::format("{}; expected a number in a file of one column{}",
+                                            shown(cells[0]), separators_hint(cells[0])));
       }
     }
     if (labelled_) {

@@ -1,5 +1,7 @@
 #include "model/numbers.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 namespace siamese {
@@ -11,6 +13,10 @@ std::optional<double> parse_double(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), last, value);
   if (error != std::errc{} || end != last) return std::nullopt;
   return value;
+}
+
+std::string counted(std::int64_t count, std::string_view thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
 }
 
 }  // namespace siamese

@@ -167,13 +167,20 @@ class Data(ProgramTest):
         self.assertEqual(self.first_cells("points.csv")[:2], ["name", "Andorra"])
         self.assertEqual(len(self.first_cells("points.csv")), 313)
 
+    def test_name_of_a_file_that_is_no_utf8(self):
+        data = self.write(os.fsdecode(b"K\xf6ln.csv"), "\n".join(f"{x},{y}" for x, y in self.ROWS))
+        self.succeed(*QUICK, "--landmarks", 3, "--data", data, "--out", self.out, errors="replace")
+        summary = strict((self.out / "summary.json").read_text(encoding="utf-8"))
+        self.assertTrue(summary["data"]["source"].endswith("K\ufffdln.csv"), summary["data"])
+
     def test_bad_files(self):
         five = "1,2\n3,4\n5,6\n7,8\n"
         cases = [
             ("bad.csv", five + "9,nan\n", 1, "bad.csv, line 5, column 2: 'nan'; expected a finite"),
-            ("bad.csv", five + "9\n", 1, "bad.csv, line 5: 1 cells; expected 2"),
+            ("bad.csv", five + "9\n", 1, "bad.csv, line 5: 1 cell; expected 2"),
             ("bad.csv", five + "9,\n", 1, "bad.csv, line 5, column 2: empty cell"),
             ("bad.csv", "", 1, "bad.csv: no rows"),
+            ("bad.csv", b"K\xf6ln,1,2\n", 1, "line 1, column 1: 'K\\xf6ln'; expected UTF-8"),
             ("few.csv", five, 2, "few.csv': points: 4; expected at least 5"),
             ("few.csv", five + "9,10\n", 2, "landmarks: 11; expected 1 to 5"),
             ("bad.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8'", 1, "header is cut off"),
@@ -289,6 +296,7 @@ class BadInput(ProgramTest):
         (["--all-pairs", "--batch", "3"], "--all-pairs"),
         (["--all-pairs", "--target", "squared_distance"], "--all-pairs with --target"),
         (["--data", "x.csv", "--points", "50"], "--data"),
+        (["--unit", os.fsdecode(b"\xff")], "--unit '\\xff'; expected UTF-8"),
         (["--bogus"], "--bogus"),
         (["extra"], "extra"),
         (["--epochs"], "--epochs"),

@@ -49,6 +49,9 @@ INSTANTIATE_TEST_SUITE_P(
         Same{"semicolons", "x;y\n1.5;-2\n3e-3;4\n"}, Same{"decimal_comma", "1,5;-2\n3e-3;4,0\n"},
         Same{"tabs", "x\ty\n1.5\t-2\n3e-3\t4\n"},
         Same{"quoted_numbers", "\"x\",\"y\"\n\"1.5\",\"-2\"\n3e-3,4\n"},
+        Same{"header_with_blanks", "in km, in kg\n1.5,-2\n3e-3,4\n"},
+        Same{"comment_in_latin_1", "# K\xF6ln\n1.5,-2\n3e-3,4\n"},
+        Same{"header_in_utf_8", "K\xC3\xB6ln,m\xC2\xB2\n1.5,-2\n3e-3,4\n"},
         Same{"plus_signs", "+1.5,-2\n3e-3,+4\n"}, Same{"labels", "a,1.5,-2\nb,3e-3,4\n"},
         Same{"labels_and_header", "name,x,y\nQ,1.5,-2\n17,3e-3,4\n"}),
     [](const auto& info) { return info.param.name; });
@@ -71,7 +74,7 @@ TEST_P(CsvBad, IsRefusedInOneLine) {
 INSTANTIATE_TEST_SUITE_P(
     Forms, CsvBad,
     testing::Values(
-        Bad{"ragged_short", "1,2\n3\n", "p.csv, line 2: 1 cells; expected 2, as in the first line"},
+        Bad{"ragged_short", "1,2\n3\n", "p.csv, line 2: 1 cell; expected 2, as in the first line"},
         Bad{"ragged_long", "x,y\n1,2\n3,4,5\n", "p.csv, line 3: 3 cells; expected 2"},
         Bad{"ragged_header", "x,y,z\n1,2\n", "p.csv, line 2: 2 cells; expected 3"},
         Bad{"empty_cell", "1,2\n3,\n", "p.csv, line 2, column 2: empty cell; expected a number"},
@@ -97,11 +100,33 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"utf_16",
             "\xFF\xFE"
             "1",
-            "p.csv: UTF-16; expected UTF-8"},
+            "p.csv: looks like UTF-16; expected UTF-8"},
+        Bad{"latin_1_name", "K\xF6ln,1\n", "p.csv, line 1, column 1: 'K\\xf6ln'; expected UTF-8"},
+        Bad{"latin_1_header", "x,m\xB2\n1,2\n",
+            "p.csv, line 1, column 2: 'm\\xb2'; expected UTF-8"},
+        Bad{"blanks_for_separators", "0.25 0.49 0.44\n0.1 0.2 0.3\n",
+            "p.csv, line 1, column 1: '0.25 0.49 0.44'; expected a finite number, and cells that "
+            "are "
+            "parted by commas, semicolons or tabs"},
+        Bad{"blanks_below_a_header", "x y\n0.1 0.2\n",
+            "p.csv, line 2, column 1: '0.1 0.2'; expected a finite number, and cells that are "
+            "parted"},
+        Bad{"blanks_after_names", "Bonn 0.1 0.2\nKiel 0.3 0.4\n",
+            "p.csv, line 2, column 1: 'Kiel 0.3 0.4'; expected a number in a file of one column, "
+            "and "
+            "cells that are parted by commas, semicolons or tabs"},
         Bad{"nothing", "", "p.csv: no rows; expected at least one line of numbers"},
         Bad{"header_alone", "x,y\n", "p.csv: no rows"},
         Bad{"comments_alone", "# x\n\n", "p.csv: no rows"}),
     [](const auto& info) { return info.param.name; });
+
+TEST(Csv, Utf16WithoutAMarkIsToldByItsZeroBytes) {
+  using namespace std::string_view_literals;
+  for (const std::string_view text : {"1\0,\0002\0\n\0"sv, "\0001\0,\0002\0\n"sv}) {
+    EXPECT_THAT([text] { parse_csv(text, "p.csv"); },
+                ThrowsMessage<Failure>("p.csv: looks like UTF-16; expected UTF-8"));
+  }
+}
 
 TEST(Csv, KeepsHeaderAndLabels) {
   const CsvTable table = parse_csv("place,x\n\"Paris, \"\"le\"\" 7e\",1\nBonn,2\n", "p.csv");
