@@ -33,6 +33,7 @@ void run(const Options& options) {
   check_interrupt();
   folder->commit();
   fmt::print("\nwritten   {}\n", folder->path().string());
+  if (!options.pictures) return;
   std::fflush(stdout);
   fmt::print("          {}\n", draw_pictures(folder->path()));
 }

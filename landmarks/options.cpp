@@ -150,8 +150,9 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.add_option("--variant", options.variant,
                  "which kernel trains: a name of the registry, or reference [the best]");
   app.add_option("--out", options.out,
-                 "folder for data, loss, predictions, summary.json and pictures [nothing is "
-                 "written]");
+                 "new folder for data, loss, predictions, summary.json and pictures; one that is "
+                 "there already is refused [nothing is written]");
+  app.add_flag("!--no-pictures", options.pictures, "write all but the pictures");
   for (CLI::Option* const integer : {points, landmarks, dim, seed, init_seed, epochs, batch}) {
     integer->check(integer_fault, "");
   }

@@ -28,6 +28,7 @@ struct Options {
   std::string data;     ///< a file of the user's points; empty: points are drawn
   std::string unit;     ///< of coordinates, for output; empty: none
   std::string out;      ///< a folder; empty: nothing is written
+  bool pictures = true;
 
   std::string loss_name() const { return loss ? name(*loss) : "as_written"; }
 };

@@ -215,6 +215,10 @@ class Output(ProgramTest):
                 self.assertEqual(path.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
                 self.assertIn("<svg", path.with_suffix(".svg").read_text(encoding="utf-8"))
 
+    def test_no_pictures(self):
+        self.assertNotIn("pictures", self.succeed(*QUICK, "--no-pictures", "--out", self.out))
+        self.assertEqual({p.name for p in self.out.iterdir()}, DATA_FILES)
+
     def test_without_matplotlib_everything_else_is_written(self):
         self.write("matplotlib.py", "raise ImportError('no matplotlib here')")
         done = self.call(*QUICK, "--out", self.out,
@@ -330,6 +334,61 @@ class Interruption(ProgramTest):
                 self.assertEqual(process.returncode, 130)
                 self.assertIn("siamese_landmarks: stopped, as asked; nothing was written", errors)
                 self.assertEqual(list(self.folder.iterdir()), [])
+
+
+class CompareLosses(ProgramTest):
+    SCRIPT = PLACES.parents[1] / "compare_losses.py"
+
+    def compare(self, *words):
+        return subprocess.run([sys.executable, self.SCRIPT, *map(str, words)], capture_output=True,
+                              text=True, timeout=120, check=False)
+
+    def program(self, text):
+        path = self.write("program", text)
+        path.chmod(0o755)
+        return path
+
+    def test_tables_and_time_left(self):
+        done = self.compare(self.program(f'#!/bin/sh\nexec "{PROGRAM}" "$@" --epochs 2\n'), 2, 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        small, large = done.stdout.split("\n\n")
+        self.assertRegex(small.splitlines()[2],
+                         r"^\| `--loss as_written` \| [\d.]+ \| [\d.]+ to [\d.]+ \| [\d.]+ \| "
+                         r"-?[\d.]+ \| 1.5\d \|$")
+        self.assertEqual([row.split(" | ")[1] for row in large.splitlines()[2:]],
+                         ["1,225", "7,750", "124,750"])
+        progress = done.stderr.splitlines()
+        self.assertEqual(len(progress), 4 * 2 + 3)
+        self.assertTrue(progress[0].startswith("[41 points: run 1/8, ? left]"), progress[0])
+        self.assertRegex(progress[7], r"^\[41 points: run 8/8, \d+ s left\] --loss euclidean")
+
+    def test_bad_usage_is_one_line(self):
+        for words, message in [
+            ([], "expected PROGRAM"),
+            ([PROGRAM, 1, 1, 1], "expected PROGRAM"),
+            (["/nonexist"], "PROGRAM '/nonexist'; expected the built siamese_landmarks"),
+            ([self.folder], "expected the built siamese_landmarks"),
+            ([PROGRAM, 0], "INITIALISATIONS '0'; expected a whole number of at least 1"),
+            ([PROGRAM, "x"], "INITIALISATIONS 'x'"),
+            ([PROGRAM, 1, -1], "LARGE_INITIALISATIONS '-1'"),
+        ]:
+            with self.subTest(words=words):
+                done = self.compare(*words)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+                self.assertIn(message, done.stderr)
+                self.assertEqual(done.stdout, "")
+
+    def test_runs_that_fail_are_told(self):
+        for text, message in [("#!/bin/sh\necho no luck >&2; exit 1\n", "no luck"),
+                              ("#!/bin/sh\nkill -9 $$\n", "exit code -9"),
+                              ("#!/bin/sh\n", "expected siamese_landmarks"),
+                              ("", "Exec format error")]:
+            with self.subTest(message=message):
+                done = self.compare(self.program(text))
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn(message, done.stderr.splitlines()[-1])
+                self.assertEqual(done.stdout, "")
 
 
 if __name__ == "__main__":
