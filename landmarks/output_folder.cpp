@@ -35,11 +35,18 @@ void remove_empty(const std::vector<fs::path>& folders) {
 }  // namespace
 
 OutputFolder::OutputFolder(const fs::path& path)
-    : path_(path),
-      staging_(path / fmt::format(".writing-{}", ::getpid())),
-      made_(missing_folders(path)) {
+    : path_(path.has_filename() ? path : path.parent_path()),
+      staging_(path_.parent_path() /
+               fmt::format(".{}.writing-{}", path_.filename().string(), ::getpid())),
+      made_(missing_folders(path_)) {
   std::error_code error;
-  fs::create_directories(staging_, error);
+  if (path_.has_parent_path()) fs::create_directories(path_.parent_path(), error);
+  const bool made = !error && fs::create_directory(path_, error);
+  if (!made && (!error || error == std::errc::file_exists)) {
+    throw UsageError(
+        fmt::format("--out '{}': it is there already; expected a new folder", path_.string()));
+  }
+  if (!error) fs::create_directory(staging_, error);
   if (error) {
     remove_empty(made_);
     throw failure(path_, error);
@@ -54,15 +61,12 @@ OutputFolder::~OutputFolder() {
 
 void OutputFolder::write(const std::string& name, std::string_view content) {
   write_file(staging_ / name, content);
-  names_.push_back(name);
 }
 
 void OutputFolder::commit() {
   std::error_code error;
-  for (const std::string& name : names_) {
-    fs::rename(staging_ / name, path_ / name, error);
-    if (error) throw failure(path_ / name, error);
-  }
+  fs::rename(staging_, path_, error);
+  if (error) throw failure(path_, error);
   committed_ = true;
 }
 

@@ -229,10 +229,15 @@ class Output(ProgramTest):
         self.assertIn("no pictures", done.stdout)
         self.assertEqual({p.name for p in self.out.iterdir()}, DATA_FILES)
 
-    def test_earlier_run_is_replaced(self):
+    def test_a_folder_that_is_there_is_refused_and_left_alone(self):
         self.succeed(*QUICK, "--out", self.out)
-        self.succeed(*QUICK, "--out", self.out, "--seed", 1)
-        self.assertNotEqual(self.first_cells("points.csv")[1], "0.6027633760716439")
+        before = {p.name: p.read_bytes() for p in self.out.iterdir()}
+        message = f"--out '{self.out}': it is there already; expected a new folder"
+        self.refuse(2, message, *QUICK, "--out", self.out, "--seed", 1)
+        self.refuse(2, message, "--all-pairs", "--epochs", 2, "--out", f"{self.out}/")
+        self.assertEqual({p.name: p.read_bytes() for p in self.out.iterdir()}, before)
+        self.refuse(2, "file'", *QUICK, "--out", self.write("file", ""))
+        self.refuse(2, "--out '.'", *QUICK, "--out", ".")
 
     def test_unwritable_folder(self):
         self.refuse(1, "cannot write folder '/proc/x'", "--out", "/proc/x")
@@ -243,19 +248,11 @@ class Output(ProgramTest):
         def limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
-        def call(out):
-            done = subprocess.run([PROGRAM, *QUICK, "--out", out], capture_output=True, text=True,
-                                  timeout=60, check=False, preexec_fn=limit, restore_signals=False)
-            self.assertEqual(done.returncode, 1, done.stderr)
-            self.assertRegex(done.stderr.splitlines()[-1],
-                             r"^siamese_landmarks: cannot write '.*': File too large$")
-
-        call(self.out)
+        done = self.call(*QUICK, "--out", self.out, preexec_fn=limit, restore_signals=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr.splitlines()[-1],
+                         r"^siamese_landmarks: cannot write '.*': File too large$")
         self.assertEqual(list(self.folder.iterdir()), [])
-        self.succeed(*QUICK, "--out", self.out)
-        before = {p.name: p.read_bytes() for p in self.out.iterdir()}
-        call(self.out)
-        self.assertEqual({p.name: p.read_bytes() for p in self.out.iterdir()}, before)
 
     def test_full_standard_output(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
