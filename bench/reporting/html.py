@@ -23,25 +23,44 @@ figure svg { width: 100%; min-width: 40rem; height: auto; }
 table { border-collapse: collapse; font-size: 0.9em; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 0.2rem 0.7rem 0.2rem 0; border-bottom: 1px solid var(--line);
          vertical-align: top; }
-td { white-space: nowrap; }
+th, td { white-space: nowrap; }
 td:last-child { white-space: normal; }
+td:last-child:not(:empty) { min-width: 14rem; }
+th:first-child, td:first-child { position: sticky; left: 0; background: var(--back); }
+@media (max-width: 40rem) {
+  table { font-size: 0.8em; }
+  td.long { white-space: normal; min-width: 9rem; }
+  td:last-child:not(:empty) { min-width: 11rem; }
+}
 th button { all: unset; cursor: pointer; font-weight: 600; }
 th button:focus-visible { outline: 2px solid; }
 th[aria-sort=ascending] button::after { content: " \\25B2"; }
 th[aria-sort=descending] button::after { content: " \\25BC"; }
 """
 
-# Sorts by what a reader sees: times by their length, other numbers by size, the rest as text.
+# Sorts by what a reader sees, the numbers within a text by their size and times by their length; cells
+# with nothing in them come last whichever way.
 SCRIPT = """
 const units = {ns: 1e-9, us: 1e-6, ms: 1e-3, s: 1};
+const number = /((?<![\\w.])-)?\\d+(?:,\\d{3})*(?:\\.\\d+)?(?:e[-+]?\\d+)?(?:\\s(?:ns|us|ms|s)\\b)?/g;
 function key(text) {
-  const match = text.match(/^(-?[\\d.,]+(?:e[-+]?\\d+)?)\\s*(ns|us|ms|s)?\\b/);
-  if (!match) return text;
-  return parseFloat(match[1].replaceAll(",", "")) * (units[match[2]] ?? 1);
+  const parts = [];
+  let end = 0;
+  for (const match of text.matchAll(number)) {
+    const [digits, unit] = match[0].split(/\\s/);
+    parts.push(text.slice(end, match.index), Number(digits.replaceAll(",", "")) * (units[unit] ?? 1));
+    end = match.index + match[0].length;
+  }
+  return [...parts, text.slice(end)];
 }
-function compare(a, b) {
-  if (typeof a === typeof b) return a < b ? -1 : a > b ? 1 : 0;
-  return typeof a === "number" ? -1 : 1;
+function compare(a, b, down) {
+  const none = text => text === "" || text === "-";
+  if (none(a) || none(b)) return none(a) - none(b);
+  const [left, right] = [key(a), key(b)];
+  for (let i = 0; i < Math.min(left.length, right.length); ++i) {
+    if (left[i] !== right[i]) return (left[i] < right[i] ? -1 : 1) * (down ? -1 : 1);
+  }
+  return (left.length - right.length) * (down ? -1 : 1);
 }
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
@@ -50,10 +69,8 @@ for (const button of document.querySelectorAll("th button")) {
     const down = head.getAttribute("aria-sort") === "ascending";
     for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const rows = [...body.rows].sort((a, b) => compare(key(a.cells[head.cellIndex].innerText),
-                                                       key(b.cells[head.cellIndex].innerText)));
-    if (down) rows.reverse();
-    body.append(...rows);
+    const text = row => row.cells[head.cellIndex].textContent.trim();
+    body.append(...[...body.rows].sort((a, b) => compare(text(a), text(b), down)));
   });
 }
 """
@@ -66,7 +83,10 @@ def _anchor(title):
 def _table(table):
     head = "".join(f"<th><button>{escape(cell)}</button></th>" if cell else "<th></th>"
                    for cell in table.header)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n"
+    # Columns that a phone has no room for in one line.
+    long = [max(map(len, column)) > 24 for column in zip(*table.rows)]
+    rows = "".join("<tr>" + "".join(f"<td{' class=long' * wraps}>{escape(cell)}</td>"
+                                    for cell, wraps in zip(row, long)) + "</tr>\n"
                    for row in table.rows)
     note = f'<p class="soft">{escape(table.note)}</p>' if table.note else ""
     return (f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody>'

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
-from reporting import results, tables  # noqa: E402
+from reporting import html, results, tables  # noqa: E402
 
 
 def run(name, time, unit="us", **more):
@@ -121,6 +122,31 @@ class Report(unittest.TestCase):
                          pictures | {"report.html", "report.md", "results.csv"})
         for path in out.glob("*.png"):
             self.assertTrue(path.read_bytes().startswith(b"\x89PNG"))
+
+    @unittest.skipIf(shutil.which("node") is None, "no node found")
+    def test_columns_sort_by_what_a_reader_sees(self):
+        functions = html.SCRIPT[:html.SCRIPT.index("for (const button")]
+        for column in (["900 ns", "80 us", "1.5 ms", "2 s"], ["0.99x", "1.04x", "1.32x", "12.00x"],
+                       ["1.2e-05", "0.5", "13.81", "1,024"], ["9.5%", "31.5%"],
+                       ["942 us (1.90x)", "1 ms (0.90x) unique", "1.06 ms (2.13x)"],
+                       ["44,610 parameters", "dense 256 points / 128 pairs", "dense 2,048 points / 1,024 pairs",
+                        "dense 16,384 points / 8,192 pairs", "indexed 30 points / 128 pairs",
+                        "indexed 30 points / 435 pairs", "indexed 30 points / 435 pairs, 128 trainings"],
+                       ["cuda mma", "cuda mma bf16", "tiled"]):
+            mixed = ["", *reversed(column), "-"]
+            script = (functions + f"const column = {json.dumps(mixed)};\n"
+                      "console.log(JSON.stringify([false, true].map("
+                      "down => [...column].sort((a, b) => compare(a, b, down)))))")
+            done = subprocess.run(["node", "-e", script],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(json.loads(done.stdout), [[*column, "", "-"], [*reversed(column), "", "-"]])
+
+    def test_columns_that_a_phone_has_no_room_for_wrap(self):
+        table = tables.Table("t", ["variant", "shape", "time"], [["a", "x" * 24, "1 s"], ["b", "x" * 25, "2 s"]])
+        page = html.page("t", "", [], [("t", [table], {})])
+        self.assertEqual(page.count("<td class=long>x"), 2)
+        self.assertEqual(page.count("<td>"), 4)
 
     def test_a_folder_stands_for_its_results(self):
         self.load(LADDER)
