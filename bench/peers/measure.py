@@ -13,7 +13,6 @@ that could not run is a row with the reason.
 import argparse
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -28,13 +27,12 @@ sys.path.insert(0, str(HERE.parent))
 
 from entries import PEAK, PEERS  # noqa: E402
 from reporting.files import write  # noqa: E402
+from reporting.running import INTERRUPTED, Progress, end_as_interrupted  # noqa: E402
 
 ROUNDS = 7
 SECONDS = 0.15  # of steps a round
 REST = 0.05  # seconds before each turn, in which threads that the one before left spinning end
 PATIENCE = 600  # seconds for an answer: compilers take their time
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-INTERRUPTED = 130  # the exit code
 
 QUICK = ["dense/points:256/pairs:128", "dense/points:2048/pairs:1024",
          "indexed/points:30/pairs:128", "all/points:500/pairs:124750"]
@@ -254,13 +252,6 @@ def all_work(devices, shapes, threads, every):
     return work
 
 
-def end_once(*_):
-    """Of the signals that ask to end, the first does, and no other disturbs what is written then."""
-    for each in ENDING:
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def versions(python):
     code = ("import importlib.metadata as m\n"
             "for name in ('torch', 'jax', 'tensorflow-cpu', 'keras', 'numpy'):\n"
@@ -307,17 +298,16 @@ def main():
     context = {"date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "peers": versions(arguments.python),
                "num_cpus": every, "host_name": os.uname().nodename,
                "cuda_device": told["cuda"]["is"]}
-    rows, done = [], 0
-    begin = time.monotonic()
-    for each in ENDING:
-        signal.signal(each, end_once)
+    rows, timed = [], 0
+    progress = Progress(len(works))
+    end_as_interrupted()
     try:
-        for done, work in enumerate(works):
-            print(f"[{done + 1}/{len(works)}, {time.monotonic() - begin:.0f} s] {work}",
-                  file=sys.stderr, flush=True)
+        for work in works:
+            print(f"{progress.next()} {work}", file=sys.stderr, flush=True)
             rows += measured_rows(work, arguments)
+            timed += 1
     except KeyboardInterrupt:
-        print(f"measure: interrupted; {done} of {len(works)} pieces of work were timed"
+        print(f"measure: interrupted; {timed} of {len(works)} pieces of work were timed"
               + (f", which {arguments.out} has" if rows else ""), file=sys.stderr)
         return INTERRUPTED
     finally:

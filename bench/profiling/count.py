@@ -9,6 +9,7 @@ a line per row.
 import argparse
 import json
 import math
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
 from reporting.files import write  # noqa: E402
+from reporting.running import INTERRUPTED, Progress, end_as_interrupted  # noqa: E402
 from reporting.tables import Table, markdown, time_text  # noqa: E402
 
 # An H100 SXM's rates, dense, from NVIDIA's data sheet: operations and bytes a second.
@@ -42,9 +44,12 @@ def count(row, arguments, registers):
         if done.returncode != 0:
             lines = (done.stderr or done.stdout).strip().splitlines()
             raise RuntimeError(f"{row}: {lines[-1] if lines else f'code {done.returncode}'}")
-        case = json.loads(done.stdout.splitlines()[-1])
-        # Files by their place in the tree, so that counts are the same wherever it was built.
-        case["kernels"] = json.loads(counters.read_text().replace(f"{ROOT}/", ""))
+        try:
+            case = json.loads(done.stdout.splitlines()[-1])
+            # Files by their place in the tree, so that counts are the same wherever it was built.
+            case["kernels"] = json.loads(counters.read_text().replace(f"{ROOT}/", ""))
+        except (OSError, ValueError, IndexError) as error:
+            raise RuntimeError(f"{row}: {arguments.vgpu_run} wrote no counts") from error
         for kernel in case["kernels"]:
             kernel["registers"] = registers.get(plain_name(kernel["kernel"]))
     return case
@@ -174,15 +179,28 @@ def main():
     parser.add_argument("--commit", default="unknown", help="of the kernels, for the record")
     parser.add_argument("--resources", type=Path, help="the build's report of registers")
     arguments = parser.parse_args()
+    for option, program in (("--profile", arguments.profile), ("--vgpu-run", arguments.vgpu_run)):
+        if shutil.which(program) is None:
+            parser.error(f"{option}: {program}: expected a program")
+    for row in arguments.rows:
+        if "/cuda_" not in row:
+            parser.error(f"'{row}' runs on the CPU; expected rows of CUDA variants")
     registers = registers_of_kernels(arguments.resources) if arguments.resources else {}
-    cases, failed = [], False
-    for number, row in enumerate(arguments.rows):
-        print(f"[{number + 1}/{len(arguments.rows)}] {row}", file=sys.stderr, flush=True)
-        try:
-            cases.append(count(row, arguments, registers))
-        except RuntimeError as error:
-            print(f"count: {error}", file=sys.stderr)
-            failed = True
+    cases, code = [], 0
+    progress = Progress(len(arguments.rows))
+    end_as_interrupted()
+    try:
+        for row in arguments.rows:
+            print(f"{progress.next()} {row}", file=sys.stderr, flush=True)
+            try:
+                cases.append(count(row, arguments, registers))
+            except RuntimeError as error:
+                print(f"count: {error}", file=sys.stderr)
+                code = 1
+    except KeyboardInterrupt:
+        print(f"count: interrupted; {len(cases)} of {len(arguments.rows)} rows were counted",
+              file=sys.stderr)
+        code = INTERRUPTED
     if cases:
         arguments.out.mkdir(parents=True, exist_ok=True)
         table = Table("What each rung does", HEADER, [line(case) for case in cases],
@@ -198,8 +216,11 @@ def main():
                                           CONFLICTS_NOTE))
         write(arguments.out / "counts.md", text)
         print(text)
-    return 1 if failed else 0
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except OSError as problem:
+        sys.exit(f"count: {problem.filename}: {problem.strerror}")

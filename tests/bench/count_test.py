@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path[:0] = [str(BENCH), str(BENCH / "profiling")]
 
 import count  # noqa: E402
+from reporting import running  # noqa: E402
 
 
 def kernel(**more):
@@ -73,13 +75,60 @@ class Table(unittest.TestCase):
                             (["nsys", "a", "b"], "expected one row"), (["count"], "expected a row"),
                             (["ncu", "a", "--ladder"], "--ladder"),
                             (["ncu", "a", "--launches", "0"], "--launches"),
-                            (["count", "a", "--out", "/"], "exists"),
-                            (["count", "a", "--fast"], "--fast")):
+                            (["ncu", "a", "--launches", "1000001"], "1 to 1000000"),
+                            (["count", "a", "--fast"], "--fast"),
+                            (["count", "adam/cpu_tiled/float32/parameters:44610"], "runs on the CPU"),
+                            (["count", "a/cuda_b", "--launches", "3"], "with ncu and nsys alone"),
+                            (["count", "a/cuda_b", "--out", "/"], "exists")):
             done = subprocess.run([BENCH / "profile", *words], capture_output=True, text=True,
                                   check=False)
             self.assertEqual((done.returncode, done.stdout), (2, ""), words)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
             self.assertIn(says, done.stderr)
+
+
+    def count(self, folder, program, *rows):
+        """A virtual GPU that writes the counts of no kernel; of a row named `slow`, after a minute."""
+        vgpu = Path(folder, "vgpu-run")
+        vgpu.write_text("#!/bin/sh\ncase $* in */slow) sleep 60 ;; esac\n"
+                        'for word; do case $word in --counters=*) echo "[]" >"${word#*=}" ;; esac; done\n'
+                        'echo \'{"case": "adam/cuda_x/float32/parameters:8", "launches": 1, '
+                        '"operations": 1, "bytes": 1}\'\n')
+        vgpu.chmod(0o755)
+        return subprocess.Popen([sys.executable, BENCH / "profiling/count.py", "--profile", program,
+                                 "--vgpu-run", vgpu, "--out", Path(folder, "out"), *rows],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def test_ctrl_c_keeps_what_was_counted(self):
+        with tempfile.TemporaryDirectory() as folder:
+            process = self.count(folder, "/bin/true", "adam/cuda_x/float32/parameters:8", "adam/cuda_x/slow",
+                                 "adam/cuda_x/never")
+            with process:
+                lines = []
+                for line in process.stderr:
+                    lines.append(line)
+                    if line.startswith("[2/3"):
+                        process.send_signal(signal.SIGINT)
+                        process.send_signal(signal.SIGTERM)
+                self.assertIn("What each rung does", process.stdout.read())
+                self.assertEqual(process.wait(), 130)
+            self.assertEqual(lines[-1], "count: interrupted; 1 of 3 rows were counted\n")
+            self.assertEqual(len(json.loads(Path(folder, "out/counts.json").read_text())["cases"]), 1)
+
+    def test_what_cannot_be_counted_is_one_line(self):
+        for program, row, says in (("/no/such", "a/cuda_b", "--profile: /no/such: expected a program"),
+                                   ("/bin/true", "a/cpu_b", "'a/cpu_b' runs on the CPU")):
+            with tempfile.TemporaryDirectory() as folder:
+                output, errors = self.count(folder, program, row).communicate()
+                self.assertEqual(output, "")
+                self.assertNotIn("Traceback", errors)
+                self.assertIn(says, errors.splitlines()[-1])
+
+    def test_the_time_left_is_told(self):
+        times = iter([0, 10, 100])
+        progress = running.Progress(21, lambda: next(times))
+        self.assertEqual([progress.next() for _ in range(3)],
+                         ["[1/21, ? left]", "[2/21, 4 min left]", "[3/21, 16 min left]"])
 
 
 class Profiled(unittest.TestCase):

@@ -1,0 +1,37 @@
+"""What the programs that run for long share: how they end early, and what they say of the time left."""
+
+import math
+import signal
+import time
+
+INTERRUPTED = 130  # the exit code
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _end_once(*_):
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def end_as_interrupted():
+    """The first signal that asks to end raises KeyboardInterrupt; no other one disturbs what is written
+    then."""
+    for each in ENDING:
+        signal.signal(each, _end_once)
+
+
+class Progress:
+    """How much of `total` is done, and the time left: a guess from what is done."""
+
+    def __init__(self, total, clock=time.monotonic):
+        self.total, self.done, self.clock, self.begin = total, 0, clock, clock()
+
+    def next(self):
+        """"[3/115, 4 min left]", as the next piece begins."""
+        left = "?"
+        if self.done > 0:
+            seconds = (self.clock() - self.begin) / self.done * (self.total - self.done)
+            left = f"{seconds:.0f} s" if seconds < 90 else f"{math.ceil(seconds / 60)} min"
+        self.done += 1
+        return f"[{self.done}/{self.total}, {left} left]"
