@@ -54,13 +54,15 @@ std::vector<ProblemSpec> joined(std::vector<ProblemSpec> a, const std::vector<Pr
 // Above what any machine can hold or run; a larger number is a slip of the hand.
 constexpr std::int64_t most_count = 10000000000;
 
-// The number behind the key; -1 where there is none that is small enough.
+// The whole number behind the key; -1 where there is none that is small enough.
 std::int64_t count_after(std::string_view text, std::string_view key) {
   const std::size_t at = text.find(key);
   if (at == std::string_view::npos) return -1;
   std::int64_t count = -1;
-  std::from_chars(text.data() + at + key.size(), text.data() + text.size(), count);
-  return count <= most_count ? count : -1;
+  const char* const end = text.data() + text.size();
+  const auto stopped = std::from_chars(text.data() + at + key.size(), end, count).ptr;
+  const bool whole = stopped == end || *stopped == '/';
+  return whole && count <= most_count ? count : -1;
 }
 
 }  // namespace

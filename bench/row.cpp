@@ -11,6 +11,7 @@
 
 #include "bench/axes.h"
 #include "bench/find_variant.h"
+#include "bench/memory.h"
 #include "bench/timing.h"
 #include "bench/work.h"
 #include "kernels/cpu/parallel.h"
@@ -45,17 +46,6 @@ inline constexpr bool in_place<TrainStepArgs<T>> = true;
 template <class T>
 inline constexpr bool in_place<FitArgs<T>> = true;
 
-/// An upper estimate of what a problem and its reference hold, in doubles: activations and their
-/// gradients, the pairs, and each training's parameters and moments, before and after.
-double problem_bytes(const ProblemSpec& spec) {
-  const Network& network = spec.network;
-  const auto per_point = static_cast<double>(network.input_width() + network.hidden_width() +
-                                             3 * network.embedding_width());
-  const double pairs = spec.form == PairForm::all ? 0.0 : static_cast<double>(spec.pairs);
-  const auto trained = static_cast<double>(network.parameter_count() * spec.trainings);
-  return 8.0 * (4.0 * per_point * static_cast<double>(spec.points) + 8.0 * pairs + 8.0 * trained);
-}
-
 /// The problem of the last shape asked for, which all variants of an op share.
 template <class Problem>
 class ProblemStore {
@@ -70,10 +60,7 @@ class ProblemStore {
       return problem_->second;
     }
     problem_.reset();
-    const double bytes = problem_bytes(spec);
-    if (bytes > available_memory() / 2.0) {
-      throw Skipped{fmt::format("its reference needs some {:.0f} GB of memory", bytes * 1e-9)};
-    }
+    if (const auto reason = why_too_large(spec)) throw Skipped{*reason};
     double& rate = seconds_per_operation_[static_cast<std::size_t>(spec.form)];
     if (rate * operations > session_.reference_cap_seconds) {
       throw Skipped{fmt::format("its reference would take some {:.0f} s, cap {:.0f} s",

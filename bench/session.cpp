@@ -1,7 +1,6 @@
 #include "bench/session.h"
 
 #include <csignal>
-#include <fstream>
 
 namespace siamese::bench {
 namespace {
@@ -24,17 +23,6 @@ void catch_interrupts() {
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
   std::signal(SIGHUP, on_interrupt);
-}
-
-double available_memory() {
-  std::ifstream file("/proc/meminfo");
-  std::string key;
-  double kibibytes = 0.0;
-  std::string unit;
-  while (file >> key >> kibibytes >> unit) {
-    if (key == "MemAvailable:") return 1024.0 * kibibytes;
-  }
-  return 4e9;
 }
 
 }  // namespace siamese::bench

@@ -39,7 +39,4 @@ bool interrupted();
 /// the program.
 void catch_interrupts();
 
-/// Bytes that the machine can still give, or a guess where the system does not say.
-double available_memory();
-
 }  // namespace siamese::bench

@@ -13,6 +13,7 @@
 #include "bench/ceilings.h"
 #include "bench/command_line.h"
 #include "bench/find_variant.h"
+#include "bench/memory.h"
 #include "bench/timing.h"
 #include "bench/work.h"
 #include "kernels/cpu/parallel.h"
@@ -54,6 +55,7 @@ struct Command {
 ProblemSpec problem_spec(const Command& command) {
   ProblemSpec spec = parse_shape(command.op, command.shape, Network::parse(command.network));
   spec.loss = parse_loss(command.loss);
+  if (const auto reason = why_too_large(spec)) throw Failure(command.shape + ": " + *reason);
   return spec;
 }
 

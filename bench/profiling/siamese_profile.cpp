@@ -10,6 +10,7 @@
 #include "bench/axes.h"
 #include "bench/command_line.h"
 #include "bench/find_variant.h"
+#include "bench/memory.h"
 #include "bench/profiling/profiler.h"
 #include "bench/work.h"
 #include "kernels/cpu/parallel.h"
@@ -64,6 +65,7 @@ void profile(const Case& wanted) {
   const ProblemSpec spec = problem_spec(wanted);
   const Args shape = verify::shape_args<Args>(spec);
   const Variant<Args>& variant = find_variant(wanted.variant, shape);
+  if (const auto reason = why_too_large(spec)) throw Failure(wanted.shape + ": " + *reason);
   const typename Trial<Args>::Problem problem(spec);
   Trial<Args> trial(problem, variant.device);
   trial.reset();

@@ -154,6 +154,8 @@ class Profiled(unittest.TestCase):
                           ("train_step/cpu_tile/float32/dense/points:4/pairs:2", "'cpu_tile/float32'"),
                           ("train_step/cpu_tiled/float32/dense/points:5/pairs:2", "points:4/pairs:2"),
                           ("train_step/cpu_tiled/float32/dense/points:nan/pairs:2", "points:N"),
+                          ("train_step/cpu_tiled/float32/dense/points:1e30/pairs:1", "N and M from 0"),
+                          ("train_step/cpu_tiled/float32/dense/points:4x/pairs:2", "N and M from 0"),
                           ("adam/cpu_tiled/float32/parameters:7", "parameters:44610"),
                           ("adam", "'adam'")):
             self.refused(says, row)
@@ -161,6 +163,13 @@ class Profiled(unittest.TestCase):
         self.refused("--launches: '1e9'; expected a whole number, 1 to 1000000", row, "--launches", "1e9")
         self.refused("--threads: '0'; expected a whole number, 1 to 4096", row, "--threads", "0")
         self.refused("--network: expected a value", row, "--network")
+
+
+    def test_what_would_not_fit_is_told_with_its_size(self):
+        done = self.run_row("train_step/cpu_tiled/float32/dense/points:10000000000/pairs:5000000000")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, r"^siamese_profile: dense/points:10000000000/pairs:5000000000: "
+                         r"its reference needs some \S+ GB of memory, and may take \S+\n$")
 
 
 class Counted(unittest.TestCase):

@@ -151,6 +151,11 @@ class Measured(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (2, ""), words)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
 
+    def test_a_problem_that_would_not_fit_is_told_with_its_size(self):
+        done = self.export("dense/points:10000000000/pairs:5000000000")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^siamese_step: dense/\S+: its reference needs some \S+ GB")
+
     def test_the_files_say_what_a_step_is(self):
         self.assertEqual(self.export("all/points:7/pairs:21").returncode, 0)
         problem = json.loads((self.folder / "problem.json").read_text())
