@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "model/error.h"
+#include "model/numbers.h"
 #include "model/utf8.h"
 
 namespace siamese::landmarks {
@@ -31,6 +32,7 @@ struct Typed {
   std::string target{"distance"};
   std::int64_t seed = 0;
   std::int64_t init_seed = 0;
+  bool no_pictures = false;
 };
 
 void check_range(std::string_view option, std::int64_t value, std::int64_t least,
@@ -39,19 +41,27 @@ void check_range(std::string_view option, std::int64_t value, std::int64_t least
   throw UsageError(fmt::format("{} {}; expected {} to {}", option, value, least, greatest));
 }
 
+// The criteria that compare a distance with a distance, as the targets are here.
+void check_criterion(const std::string& loss) {
+  const std::size_t slash = loss.find('/');
+  if (slash == std::string::npos) return;
+  const std::string criterion = loss.substr(slash + 1, loss.find(':', slash) - slash - 1);
+  for (const Criterion c : {Criterion::absolute, Criterion::squared, Criterion::huber}) {
+    if (criterion == name(c)) return;
+  }
+  throw UsageError(
+      fmt::format("--loss '{}': criterion '{}'; expected absolute, squared or huber, for the "
+                  "targets here are distances, and not marks of similar and dissimilar pairs",
+                  loss, criterion));
+}
+
 std::optional<Loss> checked_loss(const std::string& text) {
   if (text == as_written) return std::nullopt;
+  check_criterion(text);
   try {
-    const Loss loss = parse_loss(text);
-    if (takes_labels(loss.criterion)) {
-      throw UsageError(
-          fmt::format("loss '{}': it marks pairs as similar or not, and these have "
-                      "distances; expected absolute, squared or huber",
-                      text));
-    }
-    return loss;
-  } catch (const UsageError& error) {
-    throw UsageError(fmt::format("--loss: {}; or {}", error.what(), as_written));
+    return parse_loss(text);
+  } catch (const UsageError& error) {  // "loss: .." or "loss 'TEXT': .."
+    throw UsageError(fmt::format("--{}; or {}", error.what(), as_written));
   }
 }
 
@@ -105,6 +115,11 @@ std::string integer_fault(const std::string& text) {
   return fmt::format("'{}'; expected an integer of 64 bits", text);
 }
 
+// CLI11 alone does not say what it expects.
+std::string number_fault(const std::string& text) {
+  return parse_double(text) ? "" : fmt::format("'{}'; expected a positive number", text);
+}
+
 // CLI11's messages may have several lines; the first says it.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
@@ -146,18 +161,22 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.add_flag("--all-pairs", options.all_pairs,
                "every step takes all pairs of the training points, instead of a batch of them");
   app.add_option("--learning-rate", options.learning_rate, "Adam's [0.001]")
-      ->default_val(default_learning_rate);
+      ->default_val(default_learning_rate)
+      ->check(number_fault, "");
   app.add_option("--variant", options.variant,
                  "which kernel trains: a name of the registry, or reference [the best]");
   app.add_option("--out", options.out,
                  "new folder for data, loss, predictions, summary.json and pictures; one that is "
                  "there already is refused [nothing is written]");
-  app.add_flag("!--no-pictures", options.pictures, "write all but the pictures");
+  app.add_flag("--no-pictures", typed.no_pictures, "write all but the pictures");
   for (CLI::Option* const integer : {points, landmarks, dim, seed, init_seed, epochs, batch}) {
     integer->check(integer_fault, "");
   }
   data->excludes(points)->excludes(dim);
   batch->excludes("--all-pairs");
+  app.footer(
+      "Exit code: 0 done; 1 for a file of points that cannot be used, a loss that is no longer "
+      "finite or results that cannot be written; 2 for options that cannot be; 130 when stopped.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
@@ -174,6 +193,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   check_range("--init-seed", typed.init_seed, 0, std::numeric_limits<std::int64_t>::max());
   options.seed = static_cast<std::uint32_t>(typed.seed);
   options.init_seed = static_cast<std::uint64_t>(typed.init_seed);
+  options.pictures = !typed.no_pictures;
   if (epochs->count() == 0) {
     options.epochs = options.all_pairs ? default_all_pairs_steps : default_epochs;
   }

@@ -59,8 +59,8 @@ std::unique_ptr<Trainer> make_reference_trainer(const TrainingTask& task);
 
 /// The trainer that `variant` names: a name or a full name of the registries of fit and train_step,
 /// or "reference". Empty: the highest rung in strict float32, on a CUDA device before the CPU, that
-/// supports the task, else the reference. Throws UsageError with the known names for an unknown
-/// one, and with the reason where a named variant cannot do the task.
+/// supports the task, else the reference. Throws UsageError with the names that can do the task for
+/// an unknown one, and with the reason where a named variant cannot do the task.
 std::unique_ptr<Trainer> make_trainer(const TrainingTask& task, std::string_view variant);
 
 }  // namespace siamese::landmarks

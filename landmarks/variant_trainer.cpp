@@ -281,9 +281,10 @@ UsageError refusal(const std::vector<Candidate>& candidates, std::string_view va
       return UsageError(fmt::format("variant '{}' cannot train this: {}", candidate.full_name,
                                     *candidate.why_not));
     }
-    known += ", " + candidate.full_name;
+    if (!candidate.why_not) known += ", " + candidate.full_name;
   }
-  return UsageError(fmt::format("variant '{}' is unknown; expected one of {}", variant, known));
+  return UsageError(fmt::format(
+      "variant '{}' is unknown; expected one of {}, which can train this here", variant, known));
 }
 
 }  // namespace

@@ -264,8 +264,11 @@ class Output(ProgramTest):
 
 class BadInput(ProgramTest):
     CASES = [
-        (["--loss", "hinge"], "--loss: loss: unknown distance 'hinge'; expected one of"),
-        (["--loss", "euclidean/cubed"], "unknown criterion 'cubed'"),
+        (["--loss", "hinge"], ": --loss: unknown distance 'hinge'; expected one of sqeuclidean,"),
+        (["--loss", "euclidean/cubed"], "criterion 'cubed'; expected absolute, squared or huber,"),
+        (["--loss", "euclidean/contrastive:1"],
+         "--loss 'euclidean/contrastive:1': criterion 'contrastive'; expected absolute, squared or "
+         "huber, for the targets here are distances, and not marks of similar and dissimilar pairs"),
         (["--loss", "euclidean/huber:-1"], "expected a positive number"),
         (["--loss", "euclidean/contrastive_1_is_dissimilar"], "expected absolute, squared or hub"),
         (["--loss", "euclidean/logistic_1_is_similar"], "expected absolute, squared or huber"),
@@ -292,7 +295,7 @@ class BadInput(ProgramTest):
         (["--init-seed", "-1"], "--init-seed -1; expected 0 to"),
         (["--learning-rate", "0"], "--learning-rate 0; expected a positive number"),
         (["--learning-rate", "nan"], "--learning-rate nan; expected a positive number"),
-        (["--learning-rate", "fast"], "--learning-rate"),
+        (["--learning-rate", "fast"], "--learning-rate: 'fast'; expected a positive number"),
         (["--all-pairs", "--loss", "as_written"], "--all-pairs with --loss as_written"),
         (["--all-pairs", "--batch", "3"], "--all-pairs"),
         (["--all-pairs", "--target", "squared_distance"], "--all-pairs with --target"),

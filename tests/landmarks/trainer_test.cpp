@@ -119,6 +119,13 @@ TEST(Trainer, RefusesUnknownVariantsByListingTheKnown) {
                                               HasSubstr("reference, "), HasSubstr("/cpu/"))));
 }
 
+TEST(Trainer, ListsThoseAloneThatCanTrainHere) {
+  const TrainingTask task = small_task(false, std::nullopt);  // which no kernel computes
+  EXPECT_THAT([&task] { make_trainer(task, "warp9"); },
+              ThrowsMessage<UsageError>("variant 'warp9' is unknown; expected one of reference, "
+                                        "which can train this here"));
+}
+
 TEST(Trainer, SaysWhyAVariantCannot) {
   const TrainingTask task = small_task(false, std::nullopt);
   const auto& steps = variants<TrainStepArgs<float>>();
