@@ -125,6 +125,10 @@ class Experiment(ProgramTest):
         self.assertIn("not exact here: the 3 landmarks span 2 of 10 dimensions",
                       self.succeed(*QUICK, "--landmarks", 3))
 
+    def test_progress_tells_the_time_left(self):
+        done = self.call("--epochs", 20, "--variant", "reference")
+        self.assertRegex(done.stderr, r"(?m)^epoch \d+ of 20: loss \d\.\d+, \d+ s left$")
+
     def test_help_and_version(self):
         self.assertIn("--all-pairs", self.succeed("--help"))
         self.assertRegex(self.succeed("--version"), r"^siamese_landmarks \d+\.\d+\.\d+\n$")
