@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <stdexcept>
 
 #include "cpu_ref/forward.h"
 #include "landmarks/geometry.h"
@@ -16,6 +18,7 @@
 #include "model/error.h"
 #include "model/npy.h"
 #include "model/parameters.h"
+#include "model/numbers.h"
 
 namespace siamese::landmarks {
 namespace {
@@ -46,9 +49,10 @@ void check_memory(const Options& options, std::int64_t points, std::int64_t dime
                        static_cast<double>(::sysconf(_SC_PAGE_SIZE));
   if (needed <= there) return;
   throw UsageError(fmt::format(
-      "{} points, {} landmarks and {} dimensions need about {:.3g} GB; expected at most the {:.3g} "
-      "GB of this machine's memory{}",
-      points, options.landmarks, dimensions, needed / 1e9, there / 1e9,
+      "{}, {} and {} need about {:.3g} GB; expected at most the {:.3g} GB of this machine's "
+      "memory{}",
+      counted(points, "point"), counted(options.landmarks, "landmark"),
+      counted(dimensions, "dimension"), needed / 1e9, there / 1e9,
       pairs > needed / 2 ? " (--all-pairs needs no list of pairs)" : ""));
 }
 
@@ -58,12 +62,15 @@ struct ReadPoints {
 };
 
 ReadPoints read_points(const std::filesystem::path& path) {
-  if (path.extension() == ".npy") return {read_npy(path), {}};
-  if (path.extension() == ".csv") {
+  std::string extension = path.extension().string();
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (extension == ".npy") return {read_npy(path), {}};
+  if (extension == ".csv") {
     CsvTable table = read_csv(path);
     return {std::move(table.values), std::move(table.labels)};
   }
-  throw UsageError(
+  throw Failure(
       fmt::format("--data '{}'; expected a name that ends in .csv or .npy", path.string()));
 }
 
@@ -167,8 +174,8 @@ Dataset make_dataset(const Options& options, NumpyRandom& random) {
     if (data.points.elements.empty()) throw UsageError("no points; expected at least 5");
     data.scaling = scale_to_unit(read.points);
     data.scaled = landmark_data(std::move(read.points), options.landmarks, random);
-  } catch (const UsageError& error) {
-    throw UsageError(fmt::format("--data '{}': {}", options.data, error.what()));
+  } catch (const std::runtime_error& error) {  // whatever is wrong with the file's points
+    throw Failure(fmt::format("--data '{}': {}", options.data, error.what()));
   }
   return data;
 }

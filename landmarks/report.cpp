@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "model/numbers.h"
+
 namespace siamese::landmarks {
 namespace {
 
@@ -22,22 +24,22 @@ std::string row(std::string_view name, const Measures& measures) {
 std::string describe_task(const Options& options, const Dataset& data) {
   const Split& split = data.scaled.split;
   const auto trained = static_cast<std::int64_t>(split.train.size());
-  std::string text = fmt::format(
-      "data      {}: {} points in {} dimensions, the first {} of them landmarks; {} train, {} "
-      "test\n",
-      options.data.empty() ? fmt::format("drawn, seed {}", options.seed) : options.data,
-      data.points.rows, data.points.columns, options.landmarks, trained, split.test.size());
+  std::string text =
+      fmt::format("data      {}: {} in {}, beginning with {}; {} train, {} test\n",
+                  options.data.empty() ? fmt::format("drawn, seed {}", options.seed) : options.data,
+                  counted(data.points.rows, "point"), counted(data.points.columns, "dimension"),
+                  counted(options.landmarks, "landmark"), trained, split.test.size());
   if (!options.data.empty()) {
     text += fmt::format(
         "scale     coordinates were divided by {:.6g} to lie in 0 to 1; distances "
         "are straight lines{}\n",
         data.scaling.scale, in_unit(options));
   }
-  text +=
-      fmt::format("training  loss {} against {}, {} pairs {}, {} {}, learning rate {}\n",
-                  options.loss_name(), name(options.target), all_pairs_count(trained),
-                  options.all_pairs ? "at once" : fmt::format("in batches of {}", options.batch),
-                  options.epochs, options.all_pairs ? "steps" : "epochs", options.learning_rate);
+  text += fmt::format(
+      "training  loss {} against {}, {} {}, {}, learning rate {}\n", options.loss_name(),
+      name(options.target), counted(all_pairs_count(trained), "pair"),
+      options.all_pairs ? "at once" : fmt::format("in batches of {}", options.batch),
+      counted(options.epochs, options.all_pairs ? "step" : "epoch"), options.learning_rate);
   return text;
 }
 
@@ -58,9 +60,9 @@ std::string describe_results(const Options& options, const Dataset& data, const 
       results.position_error);
   if (results.landmark_rank < data.points.columns) {
     text += fmt::format(
-        "Multilateration is not exact here: the {} landmarks span {} of {} "
-        "dimensions; it takes {} that span all.\n",
-        options.landmarks, results.landmark_rank, data.points.columns, data.points.columns + 1);
+        "Multilateration is not exact here: it takes {} landmarks that span all dimensions; these "
+        "span {} of {}.\n",
+        data.points.columns + 1, results.landmark_rank, data.points.columns);
   }
   return text;
 }

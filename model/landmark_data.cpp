@@ -12,6 +12,9 @@ namespace siamese {
 namespace {
 
 constexpr std::int64_t fewest_points = 5;
+// Fourth powers of distances, as correlations take them, then stay within a double.
+constexpr double least_extent = 1e-70;
+constexpr double greatest_extent = 1e70;
 
 void check_sizes(std::int64_t points, std::int64_t landmarks, std::int64_t dimensions) {
   if (points < fewest_points) {
@@ -104,8 +107,9 @@ Scaling scale_to_unit(Matrix<double>& points) {
     scaling.offset.push_back(least);
     extent = std::max(extent, greatest - least);
   }
-  if (!std::isfinite(extent)) {
-    throw Failure("points: coordinates so far apart that their difference overflows");
+  if (extent > 0 && (extent < least_extent || extent > greatest_extent)) {
+    throw Failure(fmt::format("points: coordinates differ by {} at most; expected {} to {}, or 0",
+                              extent, least_extent, greatest_extent));
   }
   if (extent > 0) scaling.scale = extent;
   for (std::int64_t r = 0; r < points.rows; ++r) {

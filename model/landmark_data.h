@@ -55,7 +55,8 @@ struct Scaling {
   double scale = 1.0;          ///< the largest extent of any column; 1 where all points are equal
 };
 
-/// Scales in place. Throws Failure where a column's extent passes the range of double.
+/// Scales in place. Throws Failure where the largest extent is neither 0 nor within 1e-70 to 1e70,
+/// so that distances, and what is computed from them, stay within a double.
 Scaling scale_to_unit(Matrix<double>& points);
 
 }  // namespace siamese

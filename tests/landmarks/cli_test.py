@@ -122,7 +122,7 @@ class Experiment(ProgramTest):
         self.succeed(*QUICK, "--loss", "sqeuclidean", "--target", "squared_distance")
 
     def test_multilateration_says_when_it_is_not_exact(self):
-        self.assertIn("not exact here: the 3 landmarks span 2 of 10 dimensions",
+        self.assertIn("not exact here: it takes 11 landmarks that span all dimensions; these span 2",
                       self.succeed(*QUICK, "--landmarks", 3))
 
     def test_progress_tells_the_time_left(self):
@@ -148,6 +148,11 @@ class Data(ProgramTest):
         summary = strict((self.out / "summary.json").read_text(encoding="utf-8"))
         self.assertEqual(summary["data"]["divided_by"], 4.0)
         self.assertLess(summary["test"]["multilateration"]["error_per_pair"], 1e-12)
+
+    def test_name_in_capitals(self):
+        data = self.write("TOWNS.CSV", "\n".join(f"{x},{y}" for x, y in self.ROWS))
+        self.assertIn("7 points in 2 dimensions, beginning with 1 landmark; 5 train, 2 test",
+                      self.succeed("--epochs", 1, "--landmarks", 1, "--data", data))
 
     def test_mark_crlf_semicolons_and_decimal_commas_are_the_same_points(self):
         plain = "\n".join(f"{x},{y}" for x, y in self.ROWS)
@@ -185,11 +190,12 @@ class Data(ProgramTest):
             ("bad.csv", five + "9,\n", 1, "bad.csv, line 5, column 2: empty cell"),
             ("bad.csv", "", 1, "bad.csv: no rows"),
             ("bad.csv", b"K\xf6ln,1,2\n", 1, "line 1, column 1: 'K\\xf6ln'; expected UTF-8"),
-            ("few.csv", five, 2, "few.csv': points: 4; expected at least 5"),
-            ("few.csv", five + "9,10\n", 2, "landmarks: 11; expected 1 to 5"),
+            ("few.csv", five, 1, "few.csv': points: 4; expected at least 5"),
+            ("far.csv", five + "-1e308,0\n1e308,0\n", 1, "far.csv': points: coordinates differ by inf"),
+            ("few.csv", five + "9,10\n", 1, "landmarks: 11; expected 1 to 5"),
             ("bad.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8'", 1, "header is cut off"),
             ("bad.npy", "1,2\n", 1, "bad.npy: no NPY file"),
-            ("bad.txt", five, 2, "bad.txt'; expected a name that ends in .csv or .npy"),
+            ("bad.txt", five, 1, "bad.txt'; expected a name that ends in .csv or .npy"),
         ]
         for name, content, code, message in cases:
             with self.subTest(name=name, message=message):
