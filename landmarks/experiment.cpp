@@ -11,14 +11,15 @@
 #include <stdexcept>
 
 #include "cpu_ref/forward.h"
+#include "cpu_ref/loss.h"
 #include "landmarks/geometry.h"
 #include "landmarks/interrupt.h"
 #include "landmarks/progress.h"
 #include "model/csv.h"
 #include "model/error.h"
 #include "model/npy.h"
-#include "model/parameters.h"
 #include "model/numbers.h"
+#include "model/parameters.h"
 
 namespace siamese::landmarks {
 namespace {
@@ -103,6 +104,30 @@ Measures measure_random(const Dataset& data, const Matrix<double>& truth, NumpyR
   }
   mean.correlation = correlation;
   return mean;
+}
+
+// What training compares the distances of listed pairs of scaled points with.
+std::vector<double> targets_of(const Options& options, const Matrix<double>& points,
+                               const PairList& pairs) {
+  std::vector<double> targets = pair_distances(points, pairs);
+  if (options.target == Target::squared_distance) {
+    for (double& target : targets) target *= target;
+  }
+  return targets;
+}
+
+// The loss of uniform random coordinates, as a sample of the training points tells it.
+double measure_random_loss(const Options& options, const Dataset& data, NumpyRandom& random) {
+  constexpr std::size_t most_points = 60;
+  const std::span<const std::int64_t> train(data.scaled.split.train);
+  const Matrix<double> points =
+      select_rows(data.scaled.points, train.first(std::min(most_points, train.size())));
+  const PairList pairs = all_pairs_list(points.rows);
+  const std::vector<double> targets = targets_of(options, points, pairs);
+  ref::RowMatrix<double> guess(points.rows, points.columns);
+  std::generate_n(guess.data(), guess.size(), [&random] { return random.random_sample(); });
+  return options.loss ? ref::pair_loss<double>(*options.loss, guess, pairs, targets).value
+                      : ref::as_written_loss<double>(guess, pairs, targets).value;
 }
 
 // Trains in calls of about a tenth of a second, between which progress is told and Ctrl-C heard.
@@ -197,10 +222,7 @@ TrainingTask make_task(const Options& options, const Dataset& data) {
   }
   task.batch = options.batch;
   task.pairs = all_pairs_list(trained.rows);
-  task.targets = pair_distances(trained, task.pairs);
-  if (options.target == Target::squared_distance) {
-    for (double& target : task.targets) target *= target;
-  }
+  task.targets = targets_of(options, trained, task.pairs);
   return task;
 }
 
@@ -229,6 +251,7 @@ Results run_experiment(const Options& options, const Dataset& data, NumpyRandom&
   results.network = measure(truth, select_rows(results.predicted, test));
   results.multilateration = measure(truth, select_rows(results.multilaterated, test));
   results.random = measure_random(data, truth, random);
+  results.random_loss = measure_random_loss(options, data, random);
   results.position_error = mean_position_error(data.points, results.aligned, test);
   return results;
 }

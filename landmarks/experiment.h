@@ -23,7 +23,7 @@ struct Dataset {
 };
 
 /// Points drawn or read, as the options say, and the stream behind them. Throws UsageError for
-/// sizes that cannot be or that this machine's memory cannot hold, Failure for a file.
+/// sizes that cannot be or that this machine's memory cannot hold, Failure where they are a file's.
 Dataset make_dataset(const Options& options, NumpyRandom& random);
 
 /// What the training needs of dataset and options.
@@ -34,6 +34,7 @@ struct Results {
   std::string trained_by;
   double seconds = 0;  ///< of training
   std::vector<double> loss_curve;
+  double random_loss = 0;         ///< of random coordinates, for training pairs
   Matrix<double> predicted;       ///< the network's, for every point
   Matrix<double> aligned;         ///< the same, brought onto the true training points
   Matrix<double> multilaterated;  ///< for every point

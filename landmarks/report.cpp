@@ -44,10 +44,18 @@ std::string describe_task(const Options& options, const Dataset& data) {
 }
 
 std::string describe_results(const Options& options, const Dataset& data, const Results& results) {
-  std::string text = fmt::format("trained   by {} in {:.2f} s; last loss {:.6f}\n\n",
-                                 results.trained_by, results.seconds, results.loss_curve.back());
-  text += fmt::format("Error of the distances between {} unseen points ({} pairs{}):\n",
-                      data.scaled.split.test.size(), results.network.pairs, in_unit(options));
+  const double last_loss = results.loss_curve.back();
+  std::string text = fmt::format("trained   by {} in {:.2f} s; last loss {:.6f}\n",
+                                 results.trained_by, results.seconds, last_loss);
+  if (last_loss >= results.random_loss) {
+    text += fmt::format(
+        "warning   that is not below the {:.6f} of random coordinates: the training diverged or "
+        "was too short (a lower --learning-rate or more --epochs may help)\n",
+        results.random_loss);
+  }
+  text += fmt::format("\nError of the distances between {} unseen points ({}{}):\n",
+                      data.scaled.split.test.size(), counted(results.network.pairs, "pair"),
+                      in_unit(options));
   text += fmt::format("{:<20} {:>18} {:>16} {:>13}\n", "", "sum / points", "mean per pair",
                       "correlation");
   text += row("network", results.network);

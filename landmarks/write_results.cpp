@@ -99,7 +99,8 @@ Json summary(const Options& options, const Dataset& data, const TrainingTask& ta
                               {"variant", results.trained_by},
                               {"seconds", results.seconds},
                               {"first_loss", results.loss_curve.front()},
-                              {"last_loss", results.loss_curve.back()}};
+                              {"last_loss", results.loss_curve.back()},
+                              {"random_loss", results.random_loss}};
   json_summary["test"] = {{"pairs", results.network.pairs},
                           {"network", json(results.network)},
                           {"random", json(results.random)},

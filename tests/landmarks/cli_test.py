@@ -321,6 +321,14 @@ class BadInput(ProgramTest):
             with self.subTest(arguments=arguments):
                 self.refuse(2, message, "--out", self.out, *arguments)
 
+    def test_training_that_got_nowhere_is_reported(self):
+        text = self.succeed("--learning-rate", "1e30", "--epochs", 3, "--out", self.out)
+        summary = strict((self.out / "summary.json").read_text(encoding="utf-8"))["training"]
+        self.assertGreater(summary["last_loss"], summary["random_loss"])
+        self.assertRegex(text, r"\nwarning   that is not below the 0\.\d+ of random coordinates: the "
+                               r"training diverged or was too short")
+        self.assertNotIn("warning", self.succeed("--epochs", 50, "--loss", "euclidean"))
+
     def test_diverging_training_is_reported(self):
         done = self.call("--learning-rate", "1e300", "--loss", "euclidean/squared",
                          "--variant", "reference", "--out", self.out)
