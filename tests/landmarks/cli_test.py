@@ -6,6 +6,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -407,6 +408,57 @@ class CompareLosses(ProgramTest):
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertIn(message, done.stderr.splitlines()[-1])
                 self.assertEqual(done.stdout, "")
+
+
+class Places(ProgramTest):
+    TAB = ("# comment\n"
+           "AD\t+4230+00131\tEurope/Andorra\n"
+           "US\t+404251-0740023\tAmerica/New_York\tEastern (most areas)\n")
+
+    def places(self, *words):
+        return subprocess.run([sys.executable, PLACES.with_name("places.py"), *map(str, words)],
+                              capture_output=True, text=True, timeout=60, check=False)
+
+    def test_names_the_release_it_converts(self):
+        self.write("tzdata.zi", "# version 2031x\n# more\n")
+        done = self.places(self.out, self.write("zone1970.tab", self.TAB))
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        *head, andorra, new_york = self.out.read_text(encoding="utf-8").splitlines()
+        self.assertIn("release 2031x", "".join(head))
+        self.assertEqual([andorra, new_york], ["Andorra,0.737019,0.019514,0.675590",
+                                               "New York,0.208844,-0.728634,0.652286"])
+        with open(PLACES, encoding="utf-8") as shipped:
+            self.assertEqual(head, [re.sub(r"release \w+", "release 2031x", next(shipped).rstrip())
+                                    for _ in head])
+
+    def test_bad_input_is_one_line_and_writes_nothing(self):
+        shipped = PLACES.read_bytes()
+        tab = self.write("zone1970.tab", self.TAB)
+        cases = [([], 2, "expected CSV [TAB]"), (["--bogus"], 2, "expected CSV [TAB]"),
+                 ([self.out, tab], 1, "tzdata.zi: No such file")]
+        for zi, content, message in [
+            ("# nothing", self.TAB, "tzdata.zi, line 1; expected '# version'"),
+            ("", self.TAB, "tzdata.zi, line 1; expected"),
+            ("# version 1", "AD\t+4230\tEurope/Andorra\n", "zone1970.tab, line 1; expected countries"),
+            ("# version 1", b"\xff", "zone1970.tab: no UTF-8"),
+        ]:
+            folder = self.folder / str(len(cases))
+            folder.mkdir()
+            self.write(f"{folder.name}/tzdata.zi", zi)
+            cases.append(([self.out, self.write(f"{folder.name}/zone1970.tab", content)], 1, message))
+        for words, code, message in cases:
+            with self.subTest(message=message):
+                done = self.places(*words)
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+                self.assertIn(message, done.stderr)
+                self.assertFalse(self.out.exists())
+        self.write("tzdata.zi", "# version 1\n")
+        done = self.places(self.folder, tab)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, f"places.py: {self.folder}: Is a directory\n"))
+        self.assertEqual(PLACES.read_bytes(), shipped)
+        self.assertIn("places.py CSV [TAB]", self.places("--help").stdout)
 
 
 if __name__ == "__main__":
