@@ -19,6 +19,7 @@ namespace {
 template <class Enums>
 std::string names(const Enums& all) {
   std::vector<std::string_view> list;
+  list.reserve(all.size());
   for (const auto each : all) list.push_back(name(each));
   return fmt::format("{}", fmt::join(list, ", "));
 }

@@ -106,7 +106,9 @@ void run_rows(const Rows& rows, const Options& options) {
   std::unique_ptr<benchmark::BenchmarkReporter> display;
   ProgressReporter* progress = nullptr;
   if (options.progress) {
-    auto reporter = std::make_unique<ProgressReporter>(rows.size());
+    auto reporter = std::make_unique<ProgressReporter>(
+        rows.size(),
+        [&rows](std::size_t begin, std::size_t end) { return foretold_seconds(rows, begin, end); });
     progress = reporter.get();
     display = std::move(reporter);
   } else if (options.json_display) {

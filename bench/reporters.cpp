@@ -131,24 +131,30 @@ void WholeJsonReporter::end() {
   throw Failure(fmt::format("{}: {}", path_, reason));
 }
 
-ProgressReporter::ProgressReporter(std::size_t rows)
-    : rows_(rows), start_(now()), terminal_(isatty(STDOUT_FILENO) == 1) {}
+ProgressReporter::ProgressReporter(std::size_t rows, Foretell foretell)
+    : rows_(rows),
+      foretell_(std::move(foretell)),
+      start_(now()),
+      terminal_(isatty(STDOUT_FILENO) == 1) {}
 
 bool ProgressReporter::ReportContext(const Context&) {
   start_ = now();
   return true;
 }
 
+// What is foretold, corrected by how right it was about the rows that are done; the first few are
+// believed less than the many.
+std::string ProgressReporter::time_left() const {
+  if (done_ == 0) return "?";
+  constexpr double belief = 10.0;  // seconds
+  const double correction = (now() - start_ + belief) / (foretell_(0, done_) + belief);
+  const double seconds = correction * foretell_(done_, rows_);
+  return seconds < 90.0 ? fmt::format("{:2.0f} s", seconds)
+                        : fmt::format("{:.0f} min", std::ceil(seconds / 60.0));
+}
+
 std::string ProgressReporter::position() const {
-  const std::size_t done = begun_ == 0 ? 0 : begun_ - 1;
-  std::string left = "   ?";
-  if (done > 0) {
-    const double seconds =
-        (now() - start_) / static_cast<double>(done) * static_cast<double>(rows_ - done);
-    left = seconds < 90.0 ? fmt::format("{:2.0f} s", seconds)
-                          : fmt::format("{:.0f} min", std::ceil(seconds / 60.0));
-  }
-  return fmt::format("[{:>3}/{}, {:>6} left]", begun_, rows_, left);
+  return fmt::format("[{:>3}/{}, {:>6} left]", begun_, rows_, time_left());
 }
 
 void ProgressReporter::print_line(const std::string& name, const std::string& text) const {
@@ -163,6 +169,7 @@ void ProgressReporter::begin_row(const std::string& name) {
 
 void ProgressReporter::ReportRuns(const std::vector<Run>& runs) {
   std::vector<Run> repetitions;
+  done_ = begun_;
   for (const Run& run : clean(runs)) {
     if (run.error_occurred) {
       print_line(run.run_name.function_name, run.error_message);

@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
+#include <functional>
 #include <ios>
 #include <string>
 #include <utility>
@@ -49,7 +50,11 @@ class WholeJsonReporter : public benchmark::JSONReporter {
 /// A line per row: how many are done, the time left, and the row's medians.
 class ProgressReporter final : public benchmark::BenchmarkReporter {
  public:
-  explicit ProgressReporter(std::size_t rows);
+  /// Seconds that the rows from the first index to before the second are likely to take; only their
+  /// ratios count in the end.
+  using Foretell = std::function<double(std::size_t begin, std::size_t end)>;
+
+  ProgressReporter(std::size_t rows, Foretell foretell);
 
   bool ReportContext(const Context& context) override;
   void ReportRuns(const std::vector<Run>& runs) override;
@@ -58,11 +63,14 @@ class ProgressReporter final : public benchmark::BenchmarkReporter {
   void begin_row(const std::string& name);
 
  private:
+  std::string time_left() const;
   std::string position() const;
   void print_line(const std::string& name, const std::string& text) const;
 
   std::size_t rows_;
+  Foretell foretell_;
   std::size_t begun_ = 0;
+  std::size_t done_ = 0;
   double start_;
   bool terminal_;
 };

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <exception>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -46,11 +46,23 @@ inline constexpr bool in_place<TrainStepArgs<T>> = true;
 template <class T>
 inline constexpr bool in_place<FitArgs<T>> = true;
 
+/// The rate of a key; the median of those that are known where it is not.
+double likely(const std::map<std::string, double>& rates, const std::string& key) {
+  if (const auto known = rates.find(key); known != rates.end()) return known->second;
+  std::vector<double> others;
+  others.reserve(rates.size());
+  for (const auto& [_, rate] : rates) others.push_back(rate);
+  if (others.empty()) return 0.0;
+  const auto middle = others.begin() + static_cast<std::ptrdiff_t>(others.size() / 2);
+  std::ranges::nth_element(others, middle);
+  return *middle;
+}
+
 /// The problem of the last shape asked for, which all variants of an op share.
 template <class Problem>
 class ProblemStore {
  public:
-  explicit ProblemStore(const Session& session) : session_(session) {}
+  ProblemStore(Session& session, std::string_view op) : session_(session), op_(op) {}
 
   /// Makes the problem. Throws Skipped where memory or time would not do: the reference's time is
   /// foretold from the last one of the same form. `operations` is the shape's useful work.
@@ -61,7 +73,7 @@ class ProblemStore {
     }
     problem_.reset();
     if (const auto reason = why_too_large(spec)) throw Skipped{*reason};
-    double& rate = seconds_per_operation_[static_cast<std::size_t>(spec.form)];
+    double& rate = session_.reference_seconds_per_operation[rate_key(spec)];
     if (rate * operations > session_.reference_cap_seconds) {
       throw Skipped{fmt::format("its reference would take some {:.0f} s, cap {:.0f} s",
                                 rate * operations, session_.reference_cap_seconds)};
@@ -72,10 +84,21 @@ class ProblemStore {
     return problem_->second;
   }
 
+  /// Seconds that making the problem is likely to take.
+  double foretold_seconds(const ProblemSpec& spec, double operations) const {
+    const double seconds =
+        likely(session_.reference_seconds_per_operation, rate_key(spec)) * operations;
+    return seconds > session_.reference_cap_seconds ? 0.0 : seconds;  // it would be skipped
+  }
+
  private:
-  const Session& session_;
+  std::string rate_key(const ProblemSpec& spec) const {
+    return fmt::format("{}/{}", op_, siamese::name(spec.form));
+  }
+
+  Session& session_;
+  std::string op_;
   std::optional<std::pair<ProblemSpec, Problem>> problem_;
-  std::array<double, 3> seconds_per_operation_{};  // of each form
 };
 
 template <class Args>
@@ -92,9 +115,26 @@ class VariantRow final : public Row {
         work_(work(verify::shape_args<Args>(spec_))),
         store_(std::move(store)),
         series_(fmt::format("{}/{}", op_name<Args>, variant_name(variant))),
-        name_(fmt::format("{}/{}", series_, shape_name(op_name<Args>, spec))) {}
+        name_(fmt::format("{}/{}", series_, shape_name(op_name<Args>, spec))),
+        problem_(fmt::format("{}/{}", op_name<Args>, shape_name(op_name<Args>, spec))) {}
 
   const std::string& name() const override { return name_; }
+  const std::string& problem() const override { return problem_; }
+
+  // A repetition has a warm-up, the timed launches, and some with cold caches, which take a while
+  // to be made so.
+  double foretold_seconds() const override {
+    constexpr double flushes = 0.1;
+    const double launch = likely(session_.seconds_per_operation, rate_key()) * work_.operations;
+    if (session_.seconds_per_operation.contains(rate_key()) && too_long(launch)) return 0.0;
+    const double repetition =
+        std::max(session_.options.goal_seconds, launch) + 3.0 * launch + flushes;
+    return std::min(session_.row_cap_seconds, (session_.options.repetitions + 1) * repetition);
+  }
+
+  double foretold_reference_seconds() const override {
+    return store_->foretold_seconds(spec_, work_.operations);
+  }
 
   void run(benchmark::State& state) override {
     if (interrupted() || done_) {
@@ -132,7 +172,7 @@ class VariantRow final : public Row {
     const auto known = session_.seconds_per_operation.find(rate_key());
     if (known != session_.seconds_per_operation.end()) {
       const double seconds = known->second * work_.operations;
-      if (seconds > session_.row_cap_seconds / 2.0) {
+      if (too_long(seconds)) {
         throw Skipped{fmt::format("a launch would take some {:.0f} s, cap {:.0f} s a row", seconds,
                                   session_.row_cap_seconds)};
       }
@@ -151,6 +191,9 @@ class VariantRow final : public Row {
     warm_up_ = first < effort.cap_seconds;
     row_end_ = now() + session_.row_cap_seconds;
   }
+
+  // Whether a row of such launches is skipped.
+  bool too_long(double seconds) const { return seconds > session_.row_cap_seconds / 2.0; }
 
   double repetition_cap() const {
     return session_.row_cap_seconds / (session_.options.repetitions + 1);
@@ -254,6 +297,7 @@ class VariantRow final : public Row {
   std::shared_ptr<Store> store_;
   std::string series_;
   std::string name_;
+  std::string problem_;
 
   std::optional<Trial<Args>> trial_;
   Launch launch_;
@@ -279,7 +323,7 @@ void add_rows(Session& session, const ProblemSpec& spec,
 template <template <class> class Args>
 void add_op(Session& session, std::vector<std::unique_ptr<Row>>& rows) {
   using Problem = typename Trial<Args<float>>::Problem;
-  const auto store = std::make_shared<ProblemStore<Problem>>(session);
+  const auto store = std::make_shared<ProblemStore<Problem>>(session, op_name<Args<float>>);
   for (ProblemSpec spec : shapes(op_name<Args<float>>, session.options.quick)) {
     spec.network = session.options.network;
     spec.loss = session.options.loss;
@@ -300,6 +344,18 @@ std::vector<std::unique_ptr<Row>> make_rows(Session& session) {
   add_op<TrainStepArgs>(session, rows);
   add_op<FitArgs>(session, rows);
   return rows;
+}
+
+double foretold_seconds(const std::vector<std::unique_ptr<Row>>& rows, std::size_t begin,
+                        std::size_t end) {
+  double seconds = 0.0;
+  for (std::size_t i = begin; i < end; ++i) {
+    seconds += rows[i]->foretold_seconds();
+    if (i == 0 || rows[i]->problem() != rows[i - 1]->problem()) {
+      seconds += rows[i]->foretold_reference_seconds();
+    }
+  }
+  return seconds;
 }
 
 }  // namespace siamese::bench

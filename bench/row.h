@@ -2,6 +2,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +25,15 @@ class Row {
 
   /// Gives back the data.
   virtual void close() = 0;
+
+  /// What the row is compared with, which the rows beside it that name the same share.
+  virtual const std::string& problem() const = 0;
+
+  /// Seconds of wall clock that the row is likely to take, from what is known so far.
+  virtual double foretold_seconds() const = 0;
+
+  /// The same of the problem's reference, which is made once.
+  virtual double foretold_reference_seconds() const = 0;
 };
 
 /// The message of a repetition that is not a result; reporters leave it out. Google Benchmark knows
@@ -40,5 +50,9 @@ inline constexpr const char* skipped = "skipped: ";
 /// Every variant whose device is there at every shape of its op's axes that it supports, in the
 /// order op, shape, variant. The session must outlive them.
 std::vector<std::unique_ptr<Row>> make_rows(Session& session);
+
+/// Seconds of wall clock that the rows from `begin` to before `end` are likely to take.
+double foretold_seconds(const std::vector<std::unique_ptr<Row>>& rows, std::size_t begin,
+                        std::size_t end);
 
 }  // namespace siamese::bench

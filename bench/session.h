@@ -25,6 +25,9 @@ struct Session {
   /// Seconds per useful operation of the last row of a variant and form, by "op/variant/..".
   std::map<std::string, double> seconds_per_operation;
 
+  /// The same of the last reference of an op and form, by "op/form".
+  std::map<std::string, double> reference_seconds_per_operation;
+
   /// The stopwatch of a device, which all rows share: what it flushes caches with is large.
   Stopwatch& stopwatch(Device device);
 

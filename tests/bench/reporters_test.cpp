@@ -88,6 +88,18 @@ TEST(WholeJson, AFullDiskIsNoticedAtOnce) {
   EXPECT_THROW(reporter.ReportContext({}), Failure);
 }
 
+TEST(Progress, TheTimeLeftFollowsWhatIsForetold) {
+  // Three rows of a second each, and one of an hour.
+  ProgressReporter reporter(4, [](std::size_t begin, std::size_t end) {
+    return static_cast<double>(end - begin) + (begin <= 3 && end == 4 ? 3599.0 : 0.0);
+  });
+  reporter.begin_row("a");
+  testing::internal::CaptureStdout();
+  reporter.ReportRuns({timed_run()});
+  const std::string text = testing::internal::GetCapturedStdout();
+  EXPECT_TRUE(text.starts_with("[  1/4, 55 min left]")) << text;  // (0 + 10) / (1 + 10) of it
+}
+
 TEST(TimeText, PicksTheUnit) {
   EXPECT_EQ(time_text(8.5e-7), "850 ns");
   EXPECT_EQ(time_text(1.234e-5), "12.3 us");
