@@ -16,7 +16,7 @@ double problem_bytes(const ProblemSpec& spec) {
   const auto per_point = static_cast<double>(network.input_width() + network.hidden_width() +
                                              3 * network.embedding_width());
   const double pairs = spec.form == PairForm::all ? 0.0 : static_cast<double>(spec.pairs);
-  const auto trained = static_cast<double>(network.parameter_count() * spec.trainings);
+  const auto trained = static_cast<double>(parameter_count(network, spec.loss) * spec.trainings);
   return 8.0 * (4.0 * per_point * static_cast<double>(spec.points) + 8.0 * pairs + 8.0 * trained);
 }
 

@@ -139,6 +139,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   options.patience = parse_positive("--patience", patience, 1e4);
   options.network = Network::parse(network);
   options.loss = parse_loss(loss);
+  check_loss(options.network, options.loss);
   if (options.network.parameter_count() > most_parameters) {
     throw UsageError(fmt::format("--network: {} has {} parameters; expected at most {}", network,
                                  options.network.parameter_count(), most_parameters));

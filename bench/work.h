@@ -29,7 +29,8 @@ inline double least_seconds(const Work& work, double operations_per_second,
   return std::max(work.operations / operations_per_second, work.bytes / bytes_per_second);
 }
 
-/// Distance and its gradient into both points' rows, for one pair of embeddings of `width` numbers.
+/// Distance and its gradient into both points' rows, and by the distance's parameters, for one pair
+/// of embeddings of `width` numbers.
 inline double distance_operations(Distance distance, std::int64_t width) {
   const auto d = static_cast<double>(width);
   switch (distance) {
@@ -42,6 +43,13 @@ inline double distance_operations(Distance distance, std::int64_t width) {
     case Distance::cosine:  // a.b, and two multiply-adds per element of each row; norms are a
                             // point's own. Two divisions by the norms and the subtraction from 1
       return 10.0 * d + 3.0;
+    case Distance::chi_square:  // r = (a-b) / (a+b), r (a-b), weighted, sum; the slope weighted,
+                                // times r, times 2-r and 2+r, into two rows; slope and term into
+                                // w's
+      return 16.0 * d;
+    case Distance::weighted_l1:  // a-b, weighted, sum; the slope weighted, its sign's into two
+                                 // rows; slope and term into w's. c, and the slope into c's
+      return 8.0 * d + 2.0;
   }
   throw UsageError("unknown distance");
 }
@@ -114,16 +122,19 @@ Work work(const PairForwardArgs<T>& args) {
 
 template <class T>
 Work work(const DistanceLossArgs<T>& args) {
+  const std::int64_t merge = merge_parameters(args.loss.distance, args.width);
   return {loss_operations(args.loss, args.points, args.pairs.count, args.width),
-          scalar_bytes<T>(2 * args.points * args.width) + pair_bytes(args.pairs, args.points)};
+          scalar_bytes<T>(2 * (args.points * args.width + merge)) +
+              pair_bytes(args.pairs, args.points)};
 }
 
 template <class T>
 Work work(const AllPairsLossArgs<T>& args) {
   const std::int64_t pairs = all_pairs_count(args.points);
+  const std::int64_t merge = merge_parameters(args.loss.distance, args.width);
   return {loss_operations(args.loss, args.points, pairs, args.width) +
               static_cast<double>(pairs) * target_operations(args.coordinate_width),
-          scalar_bytes<T>(args.points * (2 * args.width + args.coordinate_width))};
+          scalar_bytes<T>(args.points * (2 * args.width + args.coordinate_width) + 2 * merge)};
 }
 
 template <class T>
@@ -156,15 +167,15 @@ double train_step_operations(const TrainStepArgs<T>& args) {
           : 0.0;
   return layers + targets +
          loss_operations(args.loss, args.points, args.pairs.count, network.embedding_width()) +
-         adam_operations(args.adam, network.parameter_count());
+         adam_operations(args.adam, parameter_count(network, args.loss));
 }
 
 template <class T>
 Work work(const TrainStepArgs<T>& args) {
   const Network& network = *args.network;
-  return {train_step_operations(args),
-          scalar_bytes<T>(args.points * network.input_width() + 6 * network.parameter_count()) +
-              pair_bytes(args.pairs, args.points)};
+  return {train_step_operations(args), scalar_bytes<T>(args.points * network.input_width() +
+                                                       6 * parameter_count(network, args.loss)) +
+                                           pair_bytes(args.pairs, args.points)};
 }
 
 /// Every step of a training works on the pairs of its batch and on the points that they can name:
@@ -182,7 +193,8 @@ Work work(const FitArgs<T>& args) {
     operations += train_step_operations(step);
   }
   const auto trainings = static_cast<double>(args.trainings);
-  const double own_bytes = scalar_bytes<T>(6 * args.training.network->parameter_count());
+  const double own_bytes =
+      scalar_bytes<T>(6 * parameter_count(*args.training.network, args.training.loss));
   return {trainings * static_cast<double>(args.epochs) * operations,
           work(args.training).bytes + (trainings - 1.0) * own_bytes};
 }

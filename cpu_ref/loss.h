@@ -20,16 +20,34 @@ T sign(T value) {
   return static_cast<T>(value > T(0)) - static_cast<T>(value < T(0));
 }
 
-/// D of embeddings a and b [d], with dD/da and dD/db.
+/// D of embeddings a and b [d], with dD/da and dD/db, and its derivative by the merge's parameters.
 template <class T>
 struct DistanceValue {
   T value;
   RowVector<T> by_a;
   RowVector<T> by_b;
+  RowVector<T> by_merge = {};
 };
 
 template <class T>
-DistanceValue<T> distance(Distance distance, const RowVector<T>& a, const RowVector<T>& b) {
+DistanceValue<T> chi_square(const RowVector<T>& a, const RowVector<T>& b, const RowVector<T>& w) {
+  const RowVector<T> zero = RowVector<T>::Zero(a.size());
+  DistanceValue<T> d{T(0), zero, zero, zero};
+  for (Eigen::Index k = 0; k < a.size(); ++k) {
+    if (a(k) == b(k)) continue;
+    const T ratio = (a(k) - b(k)) / (a(k) + b(k));
+    d.value += w(k) * ratio * (a(k) - b(k));
+    d.by_a(k) = w(k) * ratio * (a(k) + T(3) * b(k)) / (a(k) + b(k));
+    d.by_b(k) = -w(k) * ratio * (T(3) * a(k) + b(k)) / (a(k) + b(k));
+    d.by_merge(k) = ratio * (a(k) - b(k));
+  }
+  return d;
+}
+
+/// `merge` [merge_parameters(distance, d)]: w, then c.
+template <class T>
+DistanceValue<T> distance(Distance distance, const RowVector<T>& a, const RowVector<T>& b,
+                          std::span<const T> merge = {}) {
   const RowVector<T> difference = a - b;
   switch (distance) {
     case Distance::sqeuclidean:
@@ -55,6 +73,15 @@ DistanceValue<T> distance(Distance distance, const RowVector<T>& a, const RowVec
       const T similarity = unit_a.dot(unit_b);
       return {T(1) - similarity, (similarity * unit_a - unit_b) / norm_a,
               (similarity * unit_b - unit_a) / norm_b};
+    }
+    case Distance::chi_square:
+      return chi_square<T>(a, b, Eigen::Map<const RowVector<T>>(merge.data(), a.size()));
+    case Distance::weighted_l1: {
+      const Eigen::Map<const RowVector<T>> w(merge.data(), a.size());
+      const RowVector<T> by_a = w.cwiseProduct(difference.unaryExpr([](T v) { return sign(v); }));
+      RowVector<T> by_merge(a.size() + 1);
+      by_merge << difference.cwiseAbs(), T(1);
+      return {w.dot(difference.cwiseAbs()) + merge.back(), by_a, -by_a, by_merge};
     }
   }
   throw UsageError("unknown distance");
@@ -98,11 +125,12 @@ CriterionValue<T> criterion(const Loss& loss, T d, T t) {
   throw UsageError("unknown criterion");
 }
 
-/// The mean loss of a batch and G = dLoss/dE [n, d].
+/// The mean loss of a batch, G = dLoss/dE [n, d], and the gradient by the merge's parameters.
 template <class T>
 struct LossValue {
   T value;
   RowMatrix<T> gradient;
+  RowVector<T> merge_gradient = {};
 };
 
 /// The dense form as a list: pair p is the points (p, m + p) of n = 2m.
@@ -124,21 +152,34 @@ void check_targets(const PairList& pairs, std::span<const T> targets) {
   }
 }
 
-/// Mean over listed pairs of criterion(D(E_i, E_j), t). A pair (i, i) has a loss and no gradient,
-/// for its two halves cancel. No pairs: loss 0, gradient 0.
+/// Throws UsageError unless the merge has its parameters.
+template <class T>
+void check_merge(const Loss& loss, const RowMatrix<T>& e, std::span<const T> merge) {
+  const std::int64_t expected = merge_parameters(loss.distance, e.cols());
+  if (static_cast<std::int64_t>(merge.size()) != expected) {
+    throw UsageError(fmt::format("loss '{}': {} parameters of the merge; expected {} for width {}",
+                                 name(loss), merge.size(), expected, e.cols()));
+  }
+}
+
+/// Mean over listed pairs of criterion(D(E_i, E_j), t). A pair (i, i) has a loss and no gradient by
+/// E_i, for its two halves cancel. No pairs: loss 0, gradients 0.
 template <class T>
 LossValue<T> pair_loss(const Loss& loss, const RowMatrix<T>& e, const PairList& pairs,
-                       std::span<const T> targets) {
+                       std::span<const T> targets, std::span<const T> merge = {}) {
   check_pairs(pairs, e.rows());
   check_targets(pairs, targets);
-  LossValue<T> total{T(0), RowMatrix<T>::Zero(e.rows(), e.cols())};
+  check_merge(loss, e, merge);
+  LossValue<T> total{T(0), RowMatrix<T>::Zero(e.rows(), e.cols()),
+                     RowVector<T>::Zero(static_cast<Eigen::Index>(merge.size()))};
   const T weight = T(1) / static_cast<T>(std::max<std::int64_t>(pairs.size(), 1));
   for (std::size_t p = 0; p < targets.size(); ++p) {
     const Eigen::Index i = pairs.first[p];
     const Eigen::Index j = pairs.second[p];
-    const DistanceValue<T> d = distance<T>(loss.distance, e.row(i), e.row(j));
+    const DistanceValue<T> d = distance<T>(loss.distance, e.row(i), e.row(j), merge);
     const CriterionValue<T> c = criterion<T>(loss, d.value, targets[p]);
     total.value += weight * c.value;
+    total.merge_gradient += weight * c.derivative * d.by_merge;
     if (i == j) continue;
     total.gradient.row(i) += weight * c.derivative * d.by_a;
     total.gradient.row(j) += weight * c.derivative * d.by_b;
@@ -147,23 +188,26 @@ LossValue<T> pair_loss(const Loss& loss, const RowMatrix<T>& e, const PairList& 
 }
 
 /// What the pairs of one point i with all others add up to, before the division by the number of
-/// pairs: the sum of their costs, and that sum's gradient by E_i.
+/// pairs: the sum of their costs, and that sum's gradients by E_i and by the merge's parameters.
 template <class T>
 struct PointLoss {
   T value;
   RowVector<T> gradient;
+  RowVector<T> merge_gradient;
 };
 
 template <class T>
 PointLoss<T> point_loss(const Loss& loss, const RowMatrix<T>& e, const RowMatrix<T>& c,
-                        Eigen::Index i) {
-  PointLoss<T> sum{T(0), RowVector<T>::Zero(e.cols())};
+                        std::span<const T> merge, Eigen::Index i) {
+  PointLoss<T> sum{T(0), RowVector<T>::Zero(e.cols()),
+                   RowVector<T>::Zero(static_cast<Eigen::Index>(merge.size()))};
   for (Eigen::Index j = 0; j < e.rows(); ++j) {
     if (j == i) continue;
-    const DistanceValue<T> d = distance<T>(loss.distance, e.row(i), e.row(j));
+    const DistanceValue<T> d = distance<T>(loss.distance, e.row(i), e.row(j), merge);
     const CriterionValue<T> cost = criterion<T>(loss, d.value, (c.row(i) - c.row(j)).norm());
     sum.value += cost.value;
     sum.gradient += cost.derivative * d.by_a;
+    sum.merge_gradient += cost.derivative * d.by_merge;
   }
   return sum;
 }
@@ -171,21 +215,26 @@ PointLoss<T> point_loss(const Loss& loss, const RowMatrix<T>& e, const RowMatrix
 /// Mean over every i < j of criterion(D(E_i, E_j), |C_i - C_j|), true coordinates C [n, c]: half
 /// the sum over points, each with all others, since every distance is symmetric.
 template <class T>
-LossValue<T> all_pairs_loss(const Loss& loss, const RowMatrix<T>& e, const RowMatrix<T>& c) {
+LossValue<T> all_pairs_loss(const Loss& loss, const RowMatrix<T>& e, const RowMatrix<T>& c,
+                            std::span<const T> merge = {}) {
   if (e.rows() != c.rows()) {
     throw UsageError(fmt::format("all-pairs loss: {} embeddings and {} points; expected as many",
                                  e.rows(), c.rows()));
   }
   const T weight = T(1) / static_cast<T>(std::max<std::int64_t>(all_pairs_count(e.rows()), 1));
+  check_merge(loss, e, merge);
   LossValue<T> total{T(0), RowMatrix<T>(e.rows(), e.cols())};
   RowVector<T> values(e.rows());
+  RowMatrix<T> by_merge(e.rows(), static_cast<Eigen::Index>(merge.size()));
 #pragma omp parallel for schedule(static)
   for (Eigen::Index i = 0; i < e.rows(); ++i) {
-    const PointLoss<T> point = point_loss(loss, e, c, i);
+    const PointLoss<T> point = point_loss(loss, e, c, merge, i);
     values(i) = point.value;
     total.gradient.row(i) = weight * point.gradient;
+    by_merge.row(i) = point.merge_gradient;
   }
   total.value = weight * values.sum() / T(2);
+  total.merge_gradient = weight * by_merge.colwise().sum() / T(2);
   return total;
 }
 

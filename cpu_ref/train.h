@@ -13,11 +13,13 @@
 
 namespace siamese::ref {
 
-/// Loss and gradient of the embeddings of a batch: any of cpu_ref/loss.h with its data bound.
+/// Loss and gradients of a batch by its embeddings and by the merge's parameters: any of
+/// cpu_ref/loss.h with its data bound.
 template <class T>
-using BatchLoss = std::function<LossValue<T>(const RowMatrix<T>& embeddings)>;
+using BatchLoss =
+    std::function<LossValue<T>(const RowMatrix<T>& embeddings, std::span<const T> merge)>;
 
-/// A network in training: parameters and Adam's state, in the flat layout.
+/// A network in training, and a merge: parameters of both, and Adam's state, in the flat layout.
 template <class T>
 struct Training {
   Network network;
@@ -32,6 +34,23 @@ struct Training {
         state(parameters.size()) {}
 };
 
+/// The merge's among the parameters of a training.
+template <class T>
+std::span<const T> merge_of(const Network& network, std::span<const T> parameters) {
+  return parameters.subspan(static_cast<std::size_t>(network.parameter_count()));
+}
+
+/// Gradients of all parameters, those of the merge behind the network's, from the activations that
+/// forward gave and the loss.
+template <class T>
+std::vector<T> all_gradients(const Network& network, std::span<const T> parameters,
+                             const RowMatrix<T>& x, const std::vector<RowMatrix<T>>& h,
+                             const LossValue<T>& loss) {
+  std::vector<T> gradients = backward<T>(network, parameters, x, h, loss.gradient);
+  gradients.insert(gradients.end(), loss.merge_gradient.begin(), loss.merge_gradient.end());
+  return gradients;
+}
+
 /// Forward, loss and backward of one batch, without an update.
 template <class T>
 struct BatchGradients {
@@ -43,8 +62,8 @@ template <class T>
 BatchGradients<T> batch_gradients(const Network& network, std::span<const T> parameters,
                                   const RowMatrix<T>& x, const BatchLoss<T>& loss) {
   const std::vector<RowMatrix<T>> h = forward<T>(network, parameters, x);
-  const LossValue<T> value = loss(h.back());
-  return {value.value, backward<T>(network, parameters, x, h, value.gradient)};
+  const LossValue<T> value = loss(h.back(), merge_of(network, parameters));
+  return {value.value, all_gradients<T>(network, parameters, x, h, value)};
 }
 
 /// One training step; returns the mean loss before the update.
@@ -58,8 +77,9 @@ T train_step(Training<T>& training, const RowMatrix<T>& x, const BatchLoss<T>& l
 
 /// How a batch of listed pairs is costed: pair_loss with a Loss bound, or as_written_loss.
 template <class T>
-using ListLoss = std::function<LossValue<T>(const RowMatrix<T>& embeddings, const PairList& pairs,
-                                            std::span<const T> targets)>;
+using ListLoss =
+    std::function<LossValue<T>(const RowMatrix<T>& embeddings, std::span<const T> merge,
+                               const PairList& pairs, std::span<const T> targets)>;
 
 /// Epochs over an indexed pair list in shuffled batches, as FitArgs (kernels/ops.h) defines them.
 /// Returns each epoch's mean loss over its pairs; `after_epoch` hears it as it comes.
@@ -83,9 +103,10 @@ std::vector<T> fit(Training<T>& training, const RowMatrix<T>& x, const PairList&
         batch_pairs.second.push_back(pairs.second[source]);
         batch_targets.push_back(targets[source]);
       }
-      const T mean = train_step<T>(training, x, [&](const RowMatrix<T>& embeddings) {
-        return loss(embeddings, batch_pairs, std::span<const T>(batch_targets));
-      });
+      const T mean =
+          train_step<T>(training, x, [&](const RowMatrix<T>& embeddings, std::span<const T> merge) {
+            return loss(embeddings, merge, batch_pairs, std::span<const T>(batch_targets));
+          });
       sum += mean * static_cast<T>(end - begin);
     }
     curve.push_back(sum / static_cast<T>(std::max<std::int64_t>(pairs.size(), 1)));

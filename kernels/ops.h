@@ -7,6 +7,7 @@
 #include "model/loss.h"
 #include "model/network.h"
 #include "model/pairs.h"
+#include "model/parameters.h"
 
 namespace siamese {
 
@@ -16,7 +17,8 @@ namespace siamese {
 // never overlap. Every variant writes every element of its outputs, and adds to none.
 //
 // Notation: X [n, d0] inputs; W_l [d_{l-1}, d_l], b_l [d_l] in the flat `parameters`
-// (model/parameters.h); h_l [n, d_l] activations; E = h_L [n, d] embeddings; G = dLoss/dE [n, d].
+// (model/parameters.h); h_l [n, d_l] activations; E = h_L [n, d] embeddings; G = dLoss/dE [n, d];
+// w [d], c parameters of the merge (model/loss.h), nothing for most distances.
 
 /// The pairs of a batch with their targets. `indexed` and `dense` bring a target per pair; `all`
 /// brings true coordinates, whose Euclidean distances are the targets.
@@ -42,29 +44,36 @@ struct PairForwardArgs {
   T* embeddings = nullptr;        ///< out: E [n, d]
 };
 
-/// E, pairs with targets (dense or indexed) -> mean loss and G, in one pass.
+/// E, w and c, pairs with targets (dense or indexed) -> mean loss, G and the gradient by w and c,
+/// in one pass. A pair of a point with itself has no part in G, but one in the loss and in c's
+/// gradient.
 template <class T>
 struct DistanceLossArgs {
   std::int64_t points = 0;
   std::int64_t width = 0;  ///< d
   const T* embeddings = nullptr;
+  const T* merge = nullptr;  ///< [merge_parameters(loss.distance, d)]
   Pairs<T> pairs;
   Loss loss;
   double* loss_value = nullptr;  ///< out: one number, 0 for no pairs
   T* gradient = nullptr;         ///< out: G [n, d]
+  T* merge_gradient = nullptr;   ///< out: as merge
 };
 
-/// E, true coordinates C -> mean loss over every pair of points, and G.
+/// E, w and c, true coordinates C -> mean loss over every pair of points, G, and the gradient by w
+/// and c.
 template <class T>
 struct AllPairsLossArgs {
   std::int64_t points = 0;
   std::int64_t width = 0;  ///< d
   const T* embeddings = nullptr;
-  std::int64_t coordinate_width = 0;  ///< c
-  const T* coordinates = nullptr;     ///< C [n, c]
+  const T* merge = nullptr;           ///< [merge_parameters(loss.distance, d)]
+  std::int64_t coordinate_width = 0;  ///< k
+  const T* coordinates = nullptr;     ///< C [n, k]
   Loss loss;
   double* loss_value = nullptr;  ///< out: one number, 0 for fewer than two points
   T* gradient = nullptr;         ///< out: G [n, d]
+  T* merge_gradient = nullptr;   ///< out: as merge
 };
 
 /// X, parameters, activations, G -> gradients of the loss by the parameters.
@@ -102,7 +111,7 @@ struct TrainStepArgs {
   Pairs<T> pairs;
   Loss loss;
   Adam adam;
-  T* parameters = nullptr;       ///< in, out: network->parameter_count()
+  T* parameters = nullptr;       ///< in, out: parameter_count(*network, loss)
   T* m = nullptr;                ///< in, out: as parameters
   T* v = nullptr;                ///< in, out: as parameters
   std::int64_t* step = nullptr;  ///< in, out: one number
@@ -127,7 +136,7 @@ struct FitArgs {
   std::int64_t trainings = 1;
 };
 
-/// Training k of several as a training of its own. A network has so many `parameters`.
+/// Training k of several as a training of its own. Each has so many `parameters`.
 template <class T>
 constexpr FitArgs<T> training_at(const FitArgs<T>& args, std::int64_t k, std::int64_t parameters) {
   FitArgs<T> one = args;

@@ -208,7 +208,10 @@ Dataset make_dataset(const Options& options, NumpyRandom& random) {
 TrainingTask make_task(const Options& options, const Dataset& data) {
   TrainingTask task;
   task.network = seed_network(options.landmarks, data.points.columns);
-  task.parameters = glorot_uniform(task.network, options.init_seed);
+  task.parameters = options.loss
+                        ? initial_parameters(task.network, *options.loss, options.init_seed)
+                        : glorot_uniform(task.network, options.init_seed);
+  if (options.loss) check_loss(task.network, *options.loss);
   task.x = select_rows(data.scaled.features, data.scaled.split.train);
   task.loss = options.loss;
   task.adam.learning_rate = options.learning_rate;

@@ -136,8 +136,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.set_version_flag("--version", "siamese_landmarks " SIAMESE_VERSION);
   app.add_option("--loss", typed.loss,
                  "as_written (the original script's, with its slip), or DISTANCE[/CRITERION"
-                 "[:CONSTANT]]: sqeuclidean, euclidean, manhattan, cosine / absolute, squared, "
-                 "huber:DELTA [as_written; with --all-pairs euclidean]");
+                 "[:CONSTANT]]: sqeuclidean, euclidean, manhattan, cosine, chi_square, weighted_l1 "
+                 "/ absolute, squared, huber:DELTA [as_written; with --all-pairs euclidean]");
   app.add_option("--target", typed.target,
                  "what a pair's distance is compared with: distance or squared_distance "
                  "[distance]");

@@ -28,9 +28,10 @@ class ReferenceTrainer final : public Trainer {
   std::vector<double> train_all(std::int64_t steps) {
     std::vector<double> curve;
     for (std::int64_t step = 0; step < steps; ++step) {
-      curve.push_back(
-          ref::train_step<double>(training_, x_, [this](const RowMatrix<double>& embeddings) {
-            return ref::all_pairs_loss<double>(*task_.loss, embeddings, coordinates_);
+      curve.push_back(ref::train_step<double>(
+          training_, x_,
+          [this](const RowMatrix<double>& embeddings, std::span<const double> merge) {
+            return ref::all_pairs_loss<double>(*task_.loss, embeddings, coordinates_, merge);
           }));
     }
     return curve;
@@ -38,9 +39,9 @@ class ReferenceTrainer final : public Trainer {
 
   std::vector<double> train_listed(std::int64_t epochs) {
     const ref::ListLoss<double> loss = [this](const RowMatrix<double>& embeddings,
-                                              const PairList& pairs,
+                                              std::span<const double> merge, const PairList& pairs,
                                               std::span<const double> targets) {
-      return task_.loss ? ref::pair_loss<double>(*task_.loss, embeddings, pairs, targets)
+      return task_.loss ? ref::pair_loss<double>(*task_.loss, embeddings, pairs, targets, merge)
                         : ref::as_written_loss<double>(embeddings, pairs, targets);
     };
     const std::uint64_t seed =

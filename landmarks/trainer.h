@@ -18,7 +18,7 @@ namespace siamese::landmarks {
 /// All that training needs: the network where it starts, n points, their pairs and what they cost.
 struct TrainingTask {
   Network network = seed_network();
-  std::vector<float> parameters;  ///< initial, network.parameter_count()
+  std::vector<float> parameters;  ///< initial: the network's, then the merge's
   Matrix<double> x;               ///< X [n, d0]
   std::optional<Loss> loss;       ///< nothing: the loss that the original script computes
   Adam adam;

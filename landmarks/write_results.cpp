@@ -86,7 +86,7 @@ Json summary(const Options& options, const Dataset& data, const TrainingTask& ta
                           {"divided_by", data.scaling.scale},
                           {"offset", data.scaling.offset}};
   json_summary["training"] = {{"network", task.network.name()},
-                              {"parameters", task.network.parameter_count()},
+                              {"parameters", task.parameters.size()},
                               {"init_seed", options.init_seed},
                               {"loss", options.loss_name()},
                               {"target", name(options.target)},

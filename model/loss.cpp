@@ -40,6 +40,10 @@ std::string_view name(Distance distance) {
       return "manhattan";
     case Distance::cosine:
       return "cosine";
+    case Distance::chi_square:
+      return "chi_square";
+    case Distance::weighted_l1:
+      return "weighted_l1";
   }
   throw UsageError("unknown distance");
 }
@@ -66,6 +70,16 @@ bool has_constant(Criterion criterion) {
 
 bool takes_labels(Criterion criterion) {
   return criterion == Criterion::contrastive || criterion == Criterion::logistic;
+}
+
+void check_loss(const Network& network, const Loss& loss) {
+  const Activation last = network.layers().back().activation;
+  const bool negative = last == Activation::linear || last == Activation::tanh;
+  if (loss.distance != Distance::chi_square || !negative) return;
+  throw UsageError(fmt::format(
+      "loss '{}' on network {}, whose last layer is {}; expected relu or sigmoid there, "
+      "for the distance is for features that are not negative",
+      name(loss), network.name(), name(last)));
 }
 
 Loss parse_loss(std::string_view text) {

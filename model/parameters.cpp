@@ -19,4 +19,14 @@ std::vector<float> glorot_uniform(const Network& network, std::uint64_t seed) {
   return parameters;
 }
 
+std::vector<float> initial_parameters(const Network& network, const Loss& loss,
+                                      std::uint64_t seed) {
+  std::vector<float> parameters = glorot_uniform(network, seed);
+  if (has_weights(loss.distance)) {
+    parameters.insert(parameters.end(), static_cast<std::size_t>(network.embedding_width()), 1.0F);
+  }
+  if (has_offset(loss.distance)) parameters.push_back(0.0F);
+  return parameters;
+}
+
 }  // namespace siamese

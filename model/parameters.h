@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/loss.h"
 #include "model/network.h"
 
 namespace siamese {
@@ -26,5 +27,14 @@ LayerView<T> view(const Layer& layer, T* parameters) {
 /// Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
 /// networks", 2010.
 std::vector<float> glorot_uniform(const Network& network, std::uint64_t seed);
+
+/// All that a training changes: the network's parameters, and behind them the merge's. Gradients
+/// and Adam's moments have the same layout.
+inline std::int64_t parameter_count(const Network& network, const Loss& loss) {
+  return network.parameter_count() + merge_parameters(loss.distance, network.embedding_width());
+}
+
+/// Where a training begins: glorot_uniform, and a merge of weights 1 and offset 0.
+std::vector<float> initial_parameters(const Network& network, const Loss& loss, std::uint64_t seed);
 
 }  // namespace siamese

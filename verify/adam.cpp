@@ -27,16 +27,15 @@ AdamArgs<double> shape_args(const ProblemSpec& spec) {
   return adam_shape<double>(spec);
 }
 
-ref::AdamState<double> draw_adam_state(const ProblemSpec& spec, double gradient_scale,
-                                       bool with_m) {
-  const std::int64_t count = spec.network.parameter_count();
+ref::AdamState<double> draw_adam_state(std::int64_t count, std::uint64_t seed,
+                                       double gradient_scale, bool with_m) {
   const double square = gradient_scale * gradient_scale;
   ref::AdamState<double> state(static_cast<std::size_t>(count));
   if (with_m) {
     state.m =
-        cast<double>(draw_uniform(count, -gradient_scale, gradient_scale, spec.seed + adam_stream));
+        cast<double>(draw_uniform(count, -gradient_scale, gradient_scale, seed + adam_stream));
   }
-  state.v = cast<double>(draw_uniform(count, square, 3.0 * square, spec.seed + adam_stream + 1));
+  state.v = cast<double>(draw_uniform(count, square, 3.0 * square, seed + adam_stream + 1));
   state.step = steps_taken;
   return state;
 }
@@ -46,9 +45,10 @@ AdamProblem::AdamProblem(const ProblemSpec& spec_)
       gradients(cast<double>(
           draw_uniform(spec.network.parameter_count(), -0.01, 0.01, spec.seed + adam_stream + 2))),
       parameters(cast<double>(draw_parameters(spec))),
-      state(draw_adam_state(spec, 0.01, true)),
-      want_parameters(parameters),
+      state(draw_adam_state(spec.network.parameter_count(), spec.seed, 0.01, true)),
       want_state(state) {
+  parameters.resize(gradients.size());  // the network's alone
+  want_parameters = parameters;
   ref::adam_update<double>(spec.adam, gradients, want_parameters, want_state);
 }
 

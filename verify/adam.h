@@ -21,9 +21,10 @@ struct AdamProblem {
   ref::AdamState<double> want_state;
 };
 
-/// Adam's state of a training `steps` steps old: random m and v of the size that gradients of size
+/// Adam's state of a training some steps old: random m and v of the size that gradients of size
 /// `gradient_scale` leave, m only where `with_m`. float32 values.
-ref::AdamState<double> draw_adam_state(const ProblemSpec& spec, double gradient_scale, bool with_m);
+ref::AdamState<double> draw_adam_state(std::int64_t count, std::uint64_t seed,
+                                       double gradient_scale, bool with_m);
 
 /// Parameters, moments and step count on a device.
 template <class T>

@@ -49,11 +49,12 @@ LossProblem::LossProblem(const ProblemSpec& spec_) : spec(spec_) {
   embeddings = ref::load<double>(
       draw_uniform(spec.points * width, 0.0, 1.0, spec.seed + embedding_stream).data(), spec.points,
       width);
-  given = draw_pair_targets(spec, embeddings);
-  want = reference_loss(spec, embeddings, given);
+  merge = cast<double>(draw_merge(spec));
+  given = draw_pair_targets(spec, embeddings, merge);
+  want = reference_loss(spec, embeddings, merge, given);
   const double rounding = unit_roundoff(Precision::float32);
-  slack = kink_slack(spec, embeddings, given, rounding);
-  conditioning = measure_conditioning(spec, embeddings, given, want, slack, rounding);
+  slack = kink_slack(spec, embeddings, merge, given, rounding);
+  conditioning = measure_conditioning(spec, embeddings, merge, given, want, slack, rounding);
 }
 
 std::int64_t loss_reduction_length(const ProblemSpec& spec, const PairTargets& given) {
@@ -63,6 +64,10 @@ std::int64_t loss_reduction_length(const ProblemSpec& spec, const PairTargets& g
   for (const PointIndex i : given.list.first) ++degree[static_cast<std::size_t>(i)];
   for (const PointIndex j : given.list.second) ++degree[static_cast<std::size_t>(j)];
   return width + (degree.empty() ? 0 : *std::ranges::max_element(degree));
+}
+
+std::int64_t merge_reduction_length(const ProblemSpec& spec) {
+  return spec.network.embedding_width() + spec.pairs;
 }
 
 double loss_value_tolerance(const ProblemSpec& spec, Precision precision) {
@@ -91,20 +96,25 @@ template <class Args, class T>
 LossTrial<Args, T>::LossTrial(const Problem& problem, Device device)
     : problem_(problem),
       embeddings_(upload<T>(device, problem.embeddings)),
+      merge_(upload<T>(device, problem.merge)),
       pairs_(problem.spec, problem.given, device),
       loss_value_(device, 1),
       gradient_(device, problem.embeddings.size()),
+      merge_gradient_(device, merge_.size()),
       args_(shape_args<Args>(problem.spec)) {
   args_.embeddings = embeddings_.data();
+  args_.merge = merge_.data();
   set_pairs(args_, pairs_.view());
   args_.loss_value = loss_value_.data();
   args_.gradient = gradient_.data();
+  args_.merge_gradient = merge_gradient_.data();
 }
 
 template <class Args, class T>
 void LossTrial<Args, T>::reset() {
   loss_value_.poison();
   gradient_.poison();
+  merge_gradient_.poison();
 }
 
 template <class Args, class T>
@@ -121,11 +131,21 @@ std::vector<ref::Comparison> LossTrial<Args, T>::compare(Precision precision) co
   ref::Tolerance gradient_tolerance{
       sum_tolerance(precision, loss_reduction_length(problem_.spec, problem_.given)) +
       amplification * problem_.conditioning.gradient};
-  const std::span<const double> slack = elements(problem_.slack);
+  const std::span<const double> slack = elements(problem_.slack.gradient);
   gradient_tolerance.slack.assign(slack.begin(), slack.end());
+  const std::vector<T> merge_gradient = merge_gradient_.copy_out();
+  const ref::RowVector<double>& merge_slack = problem_.slack.merge_gradient;
+  const ref::Tolerance merge_tolerance{
+      sum_tolerance(precision, merge_reduction_length(problem_.spec)) +
+          amplification * problem_.conditioning.merge_gradient,
+      {merge_slack.begin(), merge_slack.end()}};
+  const ref::RowVector<double>& want_merge = problem_.want.merge_gradient;
   return {ref::compare<double>("loss", value, std::span(&problem_.want.value, 1), value_tolerance),
           ref::compare<T>("gradient of the embeddings", gradient, elements(problem_.want.gradient),
-                          gradient_tolerance)};
+                          gradient_tolerance),
+          ref::compare<T>("gradient of the merge", merge_gradient,
+                          {want_merge.data(), static_cast<std::size_t>(want_merge.size())},
+                          merge_tolerance)};
 }
 
 template class LossTrial<DistanceLossArgs<float>, float>;

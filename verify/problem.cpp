@@ -23,7 +23,8 @@ enum Stream : std::uint64_t {
   points = 102,
   pairs = 103,
   targets = 104,
-  coordinates = 105
+  coordinates = 105,
+  merge = 106
 };
 
 std::uint64_t stream_seed(const ProblemSpec& spec, Stream stream) {
@@ -153,7 +154,19 @@ std::vector<float> draw_parameters(const ProblemSpec& spec) {
       bias[k] = static_cast<float>(0.2 * random.uniform() - 0.1);
     }
   }
+  const std::vector<float> merge_drawn = draw_merge(spec);
+  parameters.insert(parameters.end(), merge_drawn.begin(), merge_drawn.end());
   return parameters;
+}
+
+std::vector<float> draw_merge(const ProblemSpec& spec) {
+  const std::int64_t width = spec.network.embedding_width();
+  if (!has_weights(spec.loss.distance)) return {};
+  std::vector<float> drawn = draw_uniform(width, 0.5, 1.5, stream_seed(spec, merge));
+  if (has_offset(spec.loss.distance)) {
+    drawn.push_back(draw_uniform(1, 0.1, 0.5, stream_seed(spec, merge) + 1).front());
+  }
+  return drawn;
 }
 
 std::vector<float> draw_points(const ProblemSpec& spec, const std::vector<float>& parameters) {
@@ -188,7 +201,8 @@ std::vector<float> draw_points(const ProblemSpec& spec, const std::vector<float>
   return x;
 }
 
-PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings) {
+PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
+                              std::span<const double> merge) {
   PairTargets given;
   if (spec.form == PairForm::all) {
     const std::int64_t width = spec.network.embedding_width();
@@ -208,7 +222,7 @@ PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<doub
     }
     const ref::RowVector<double> a = embeddings.row(pairs.first[k]);
     const ref::RowVector<double> b = embeddings.row(pairs.second[k]);
-    const auto d = ref::distance<double>(spec.loss.distance, a, b);
+    const auto d = ref::distance<double>(spec.loss.distance, a, b, merge);
     // How far D moves when each component of a and b is off by 2%, at random.
     const double reach =
         0.02 * std::hypot(d.by_a.cwiseProduct(a).norm(), d.by_b.cwiseProduct(b).norm());
@@ -222,56 +236,73 @@ PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<doub
 
 ref::LossValue<double> reference_loss(const ProblemSpec& spec,
                                       const ref::RowMatrix<double>& embeddings,
-                                      const PairTargets& given) {
+                                      std::span<const double> merge, const PairTargets& given) {
   if (spec.form == PairForm::all) {
-    return ref::all_pairs_loss<double>(spec.loss, embeddings, given.coordinates);
+    return ref::all_pairs_loss<double>(spec.loss, embeddings, given.coordinates, merge);
   }
-  return ref::pair_loss<double>(spec.loss, embeddings, given.list, given.targets);
+  return ref::pair_loss<double>(spec.loss, embeddings, given.list, given.targets, merge);
 }
 
-ref::RowMatrix<double> kink_slack(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
-                                  const PairTargets& given, double rounding) {
+LossSlack kink_slack(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
+                     std::span<const double> merge, const PairTargets& given, double rounding) {
   const Eigen::Index n = embeddings.rows();
   const Eigen::Index width = embeddings.cols();
+  const Eigen::Index merge_count = static_cast<Eigen::Index>(merge.size());
   const bool absolute = spec.loss.criterion == Criterion::absolute;
-  const bool manhattan = spec.loss.distance == Distance::manhattan;
-  ref::RowMatrix<double> slack = ref::RowMatrix<double>::Zero(n, width);
-  if (!absolute && !manhattan) return slack;
+  const bool l1 =
+      spec.loss.distance == Distance::manhattan || spec.loss.distance == Distance::weighted_l1;
+  LossSlack slack{ref::RowMatrix<double>::Zero(n, width),
+                  ref::RowVector<double>::Zero(merge_count)};
+  if (!absolute && !l1) return slack;
 
   const double weight = 1.0 / static_cast<double>(std::max<std::int64_t>(spec.pairs, 1));
   const double growth = 4.0 * rounding * std::sqrt(static_cast<double>(width));
-  // What the pair (i, j) adds to the slack of row i, and by symmetry to that of row j.
+  // What the pair (i, j) adds to the slack of row i and of the merge.
+  struct PairSlack {
+    ref::RowVector<double> row, merge;
+  };
   const auto pair_slack = [&](Eigen::Index i, Eigen::Index j, double t) {
-    const auto d = ref::distance<double>(spec.loss.distance, embeddings.row(i), embeddings.row(j));
+    const auto d =
+        ref::distance<double>(spec.loss.distance, embeddings.row(i), embeddings.row(j), merge);
     const double slope = std::abs(ref::criterion<double>(spec.loss, d.value, t).derivative);
     const double reach = growth * (embeddings.row(i).norm() + embeddings.row(j).norm() + t);
-    ref::RowVector<double> moved = ref::RowVector<double>::Zero(width);
-    if (absolute && !(std::abs(d.value - t) > reach)) moved += 2.0 * weight * d.by_a.cwiseAbs();
-    for (Eigen::Index k = 0; manhattan && k < width; ++k) {
+    PairSlack moved{ref::RowVector<double>::Zero(width), ref::RowVector<double>::Zero(merge_count)};
+    if (absolute && !(std::abs(d.value - t) > reach)) {
+      moved.row += 2.0 * weight * d.by_a.cwiseAbs();
+      moved.merge += 2.0 * weight * d.by_merge.cwiseAbs();
+    }
+    for (Eigen::Index k = 0; l1 && k < width; ++k) {
       const double gap = std::abs(embeddings(i, k) - embeddings(j, k));
       const double blur = 4.0 * rounding * std::abs(embeddings(i, k));
-      if (rounding > 0.0 && !(gap > blur)) moved(k) += 2.0 * weight * slope;
+      const double w = merge.empty() ? 1.0 : std::abs(merge[static_cast<std::size_t>(k)]);
+      if (rounding > 0.0 && !(gap > blur)) moved.row(k) += 2.0 * weight * slope * w;
     }
     return moved;
   };
 
   if (spec.form == PairForm::all) {
+    ref::RowMatrix<double> of_merge = ref::RowMatrix<double>::Zero(n, merge_count);
 #pragma omp parallel for schedule(static)
     for (Eigen::Index i = 0; i < n; ++i) {
       for (Eigen::Index j = 0; j < n; ++j) {
+        if (j == i) continue;
         const double t = (given.coordinates.row(i) - given.coordinates.row(j)).norm();
-        if (j != i) slack.row(i) += pair_slack(i, j, t);
+        const PairSlack moved = pair_slack(i, j, t);
+        slack.gradient.row(i) += moved.row;
+        of_merge.row(i) += moved.merge / 2.0;  // the pair is met from both of its ends
       }
     }
+    slack.merge_gradient = of_merge.colwise().sum();
     return slack;
   }
   for (std::size_t p = 0; p < given.targets.size(); ++p) {
     const Eigen::Index i = given.list.first[p];
     const Eigen::Index j = given.list.second[p];
+    const PairSlack moved = pair_slack(i, j, given.targets[p]);
+    slack.merge_gradient += moved.merge;
     if (i == j) continue;
-    const ref::RowVector<double> moved = pair_slack(i, j, given.targets[p]);
-    slack.row(i) += moved;
-    slack.row(j) += moved;
+    slack.gradient.row(i) += moved.row;
+    slack.gradient.row(j) += pair_slack(j, i, given.targets[p]).row;
   }
   return slack;
 }
@@ -283,26 +314,28 @@ double root_mean_square(std::span<const double> values) {
 }
 
 Conditioning measure_conditioning(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
-                                  const PairTargets& given, const ref::LossValue<double>& loss,
-                                  const ref::RowMatrix<double>& slack, double error) {
+                                  std::span<const double> merge, const PairTargets& given,
+                                  const ref::LossValue<double>& loss, const LossSlack& slack,
+                                  double error) {
   Random random(spec.seed);
   const ref::RowMatrix<double> moved_embeddings = embeddings.unaryExpr(
       [&](double e) { return e * (1.0 + (random.below(2) == 0 ? -error : error)); });
-  const ref::LossValue<double> moved = reference_loss(spec, moved_embeddings, given);
+  const ref::LossValue<double> moved = reference_loss(spec, moved_embeddings, merge, given);
 
-  Conditioning conditioning{0.0, 0.0};
-  if (loss.value != 0.0) {
-    conditioning.value = std::abs(moved.value - loss.value) / std::abs(loss.value);
-  }
-  const double scale =
-      root_mean_square({loss.gradient.data(), static_cast<std::size_t>(loss.gradient.size())});
-  for (Eigen::Index k = 0; k < slack.size(); ++k) {
-    const double at = loss.gradient.data()[k];
-    const double difference = std::abs(moved.gradient.data()[k] - at);
-    if (slack.data()[k] > 0.0 || difference == 0.0) continue;
-    conditioning.gradient = std::max(conditioning.gradient, difference / (std::abs(at) + scale));
-  }
-  return conditioning;
+  const auto worst = [](const auto& from, const auto& to, const auto& kinks) {
+    const double scale = root_mean_square({from.data(), static_cast<std::size_t>(from.size())});
+    double relative = 0.0;
+    for (Eigen::Index k = 0; k < from.size(); ++k) {
+      const double at = from.data()[k];
+      const double difference = std::abs(to.data()[k] - at);
+      if (kinks.data()[k] > 0.0 || difference == 0.0) continue;
+      relative = std::max(relative, difference / (std::abs(at) + scale));
+    }
+    return relative;
+  };
+  return {loss.value == 0.0 ? 0.0 : std::abs(moved.value - loss.value) / std::abs(loss.value),
+          worst(loss.gradient, moved.gradient, slack.gradient),
+          worst(loss.merge_gradient, moved.merge_gradient, slack.merge_gradient)};
 }
 
 }  // namespace siamese::verify

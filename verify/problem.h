@@ -52,8 +52,12 @@ double root_mean_square(std::span<const double> values);
 // kink of the network or the loss lies within float32's rounding of an input wherever that can be
 // arranged, for at a kink a derivative is a matter of the last bit.
 
-/// Glorot uniform weights, and biases from U[-0.1, 0.1): a forgotten bias must show.
+/// Glorot uniform weights, and biases from U[-0.1, 0.1): a forgotten bias must show. Behind them
+/// draw_merge.
 std::vector<float> draw_parameters(const ProblemSpec& spec);
+
+/// The merge's parameters: weights from U[0.5, 1.5), an offset from U[0.1, 0.5).
+std::vector<float> draw_merge(const ProblemSpec& spec);
 
 /// X [n, d0] from U[0, 1). A point with a pre-activation too near to a relu's 0 is drawn anew.
 std::vector<float> draw_points(const ProblemSpec& spec, const std::vector<float>& parameters);
@@ -73,31 +77,40 @@ struct PairTargets {
 /// four or more, one is a pair of a point with itself. A target is away from the pair's distance by
 /// 1 to 50% of it, and by more than bf16's rounding of the embeddings moves it; or it is 0 or 1 at
 /// random where targets are labels. Coordinates are from U[0, 1). All values are float32's.
-PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings);
+PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
+                              std::span<const double> merge);
 
-/// How far each element of G [n, d] can move because a pair lies so near to a kink of the loss (D =
-/// t for the absolute criterion, a_k = b_k for the manhattan distance) that errors of relative size
-/// `rounding` in the embeddings may put it on the other side. 0 where no pair does.
-ref::RowMatrix<double> kink_slack(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
-                                  const PairTargets& given, double rounding);
+/// How far each element of G [n, d] and of the merge's gradient can move.
+struct LossSlack {
+  ref::RowMatrix<double> gradient;
+  ref::RowVector<double> merge_gradient;
+};
+
+/// Because a pair lies so near to a kink of the loss (D = t for the absolute criterion, a_k = b_k
+/// for sums of |a_k - b_k|) that errors of relative size `rounding` in the embeddings may put it on
+/// the other side. 0 where no pair does.
+LossSlack kink_slack(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
+                     std::span<const double> merge, const PairTargets& given, double rounding);
 
 /// The loss of a batch by the reference, whichever form its pairs have.
 ref::LossValue<double> reference_loss(const ProblemSpec& spec,
                                       const ref::RowMatrix<double>& embeddings,
-                                      const PairTargets& given);
+                                      std::span<const double> merge, const PairTargets& given);
 
-/// How far a loss and its gradient move, relative to their size, when every embedding moves up or
+/// How far a loss and its gradients move, relative to their size, when every embedding moves up or
 /// down by a relative `error`: what a result may be off by that is right but for its inputs' last
 /// bits. (D - t loses digits where the two are close, as does the cosine distance of near
 /// parallels.)
 struct Conditioning {
   double value;
-  double gradient;  ///< of the worst element, relative to it and the root mean square of all
+  double gradient;        ///< of the worst element, relative to it and the root mean square of all
+  double merge_gradient;  ///< the same of the merge's
 };
 
 /// Measured with the reference; elements with slack are left out, for they have it for their kinks.
 Conditioning measure_conditioning(const ProblemSpec& spec, const ref::RowMatrix<double>& embeddings,
-                                  const PairTargets& given, const ref::LossValue<double>& loss,
-                                  const ref::RowMatrix<double>& slack, double error);
+                                  std::span<const double> merge, const PairTargets& given,
+                                  const ref::LossValue<double>& loss, const LossSlack& slack,
+                                  double error);
 
 }  // namespace siamese::verify

@@ -46,12 +46,12 @@ FitArgs<T> fit_shape(const ProblemSpec& spec) {
 // G, so the backward pass of the slack through absolute values bounds it.
 std::vector<double> propagate_slack(const Network& network, std::span<const double> parameters,
                                     const ref::RowMatrix<double>& x,
-                                    std::vector<ref::RowMatrix<double>> h,
-                                    const ref::RowMatrix<double>& slack) {
+                                    std::vector<ref::RowMatrix<double>> h, const LossSlack& slack) {
   std::vector<double> absolute(parameters.begin(), parameters.end());
   for (double& p : absolute) p = std::abs(p);
   for (ref::RowMatrix<double>& layer : h) layer = layer.cwiseAbs().eval();
-  return ref::backward<double>(network, absolute, x.cwiseAbs(), h, slack);
+  return ref::all_gradients<double>(network, absolute, x.cwiseAbs(), h,
+                                    {0.0, slack.gradient, slack.merge_gradient});
 }
 
 // The parameters of a step whose gradient may be off by `error` per element.
@@ -93,22 +93,24 @@ TrainStepProblem::TrainStepProblem(const ProblemSpec& spec_)
   parameters = forward.parameters;
   x = forward.x;
   const ref::RowMatrix<double>& embeddings = forward.h.back();
-  given = draw_pair_targets(spec, embeddings);
+  const std::span<const double> merge = ref::merge_of<double>(network, parameters);
+  given = draw_pair_targets(spec, embeddings, merge);
 
-  const ref::LossValue<double> loss = reference_loss(spec, embeddings, given);
+  const ref::LossValue<double> loss = reference_loss(spec, embeddings, merge, given);
   h = forward.h;
   embedding_gradient = loss.gradient;
-  gradients = ref::backward<double>(network, parameters, x, h, embedding_gradient);
+  gradients = ref::all_gradients<double>(network, parameters, x, h, loss);
   want_loss = loss.value;
 
   const double rounding =
       forward_tolerance(network, network.layers().size() - 1, Precision::float32);
-  const ref::RowMatrix<double> embedding_slack = kink_slack(spec, embeddings, given, rounding);
-  slack = propagate_slack(network, parameters, x, h, embedding_slack);
-  conditioning = measure_conditioning(spec, embeddings, given, loss, embedding_slack, rounding);
+  const LossSlack loss_slack = kink_slack(spec, embeddings, merge, given, rounding);
+  slack = propagate_slack(network, parameters, x, h, loss_slack);
+  conditioning = measure_conditioning(spec, embeddings, merge, given, loss, loss_slack, rounding);
 
   const double scale = root_mean_square(gradients);
-  state = draw_adam_state(spec, scale > 0.0 ? scale : 1.0, false);
+  state = draw_adam_state(parameter_count(network, spec.loss), spec.seed, scale > 0.0 ? scale : 1.0,
+                          false);
   want_parameters = parameters;
   want_state = state;
   ref::adam_update<double>(spec.adam, gradients, want_parameters, want_state);
@@ -133,9 +135,10 @@ StepRounding step_rounding(const TrainStepProblem& problem, Precision precision)
   for (int s = 0; s < samples; ++s) {
     const std::vector<ref::RowMatrix<double>> h =
         round_forward(network, problem.parameters, problem.x, roundoff, random);
-    const ref::LossValue<double> loss = reference_loss(spec, h.back(), problem.given);
+    const ref::LossValue<double> loss = reference_loss(
+        spec, h.back(), ref::merge_of<double>(network, problem.parameters), problem.given);
     const std::vector<double> gradients =
-        ref::backward<double>(network, problem.parameters, problem.x, h, loss.gradient);
+        ref::all_gradients<double>(network, problem.parameters, problem.x, h, loss);
     loss_variance += std::pow(loss.value - problem.want_loss, 2) / samples;
     for (std::size_t i = 0; i < sampled.size(); ++i) {
       sampled[i] += std::pow(gradients[i] - problem.gradients[i], 2) / samples;
@@ -145,15 +148,20 @@ StepRounding step_rounding(const TrainStepProblem& problem, Precision precision)
   std::vector<double> variance =
       backward_variance(network, problem.parameters, problem.x, problem.h, errors,
                         problem.embedding_gradient, roundoff);
-  for (const Layer& layer : network.layers()) {
-    // So few samples say little of one element; no element is taken to have less than most.
-    const auto begin = static_cast<std::size_t>(layer.weights_offset);
-    const auto count = static_cast<std::size_t>((layer.inputs + 1) * layer.outputs);  // b follows W
-    const std::span<const double> of_layer = std::span(sampled).subspan(begin, count);
+  variance.resize(sampled.size());
+  // So few samples say little of one element; no element of a part is taken to have less than most.
+  const auto add_sampled = [&](std::size_t begin, std::size_t end) {
+    const std::span<const double> of_part = std::span(sampled).subspan(begin, end - begin);
     const double mean =
-        std::accumulate(of_layer.begin(), of_layer.end(), 0.0) / static_cast<double>(count);
-    for (std::size_t i = 0; i < count; ++i) variance[begin + i] += std::max(of_layer[i], mean);
+        std::accumulate(of_part.begin(), of_part.end(), 0.0) / static_cast<double>(end - begin);
+    for (std::size_t i = begin; i < end; ++i) variance[i] += std::max(sampled[i], mean);
+  };
+  for (const Layer& layer : network.layers()) {
+    add_sampled(static_cast<std::size_t>(layer.weights_offset),
+                static_cast<std::size_t>(layer.bias_offset + layer.outputs));
   }
+  const auto merge = static_cast<std::size_t>(network.parameter_count());
+  if (merge < sampled.size()) add_sampled(merge, sampled.size());
   return {rounding_slack(std::span(&loss_variance, 1)).front(), rounding_slack(variance)};
 }
 
@@ -189,6 +197,9 @@ std::vector<ref::Comparison> Trial<TrainStepArgs<T>>::compare(Precision precisio
   const double extra = 2.0 * problem_.conditioning.gradient * amplification +
                        sum_tolerance(precision, loss_reduction_length(spec, problem_.given));
   const double relative = extra + gradient_tolerance(spec.network, spec.points, 0, precision);
+  const double merge_relative = 2.0 * problem_.conditioning.merge_gradient * amplification +
+                                sum_tolerance(precision, merge_reduction_length(spec));
+  const auto merge = static_cast<std::size_t>(spec.network.parameter_count());
 
   const std::vector<double> loss = loss_value_.copy_out();
   const StepRounding rounding = step_rounding(problem_, precision);
@@ -202,18 +213,22 @@ std::vector<ref::Comparison> Trial<TrainStepArgs<T>>::compare(Precision precisio
   const std::vector<double>& m = problem_.want_state.m;
   std::vector<double> slack = problem_.slack;
   for (std::size_t i = 0; i < slack.size(); ++i) slack[i] += rounding.gradients[i];
+  const std::vector<T> got_m = training_.m();
   std::vector<double> m_slack = slack;
   for (double& s : m_slack) s *= 1.0 - beta1;
   std::vector<ref::Comparison> gradients =
-      compare_gradients(spec, training_.m(), m, m_slack, extra, precision);
+      compare_gradients(spec, got_m, m, m_slack, extra, precision);
   comparisons.insert(comparisons.end(), gradients.begin(), gradients.end());
+  comparisons.push_back(ref::compare<T>(
+      "gradients of the merge", std::span(got_m).subspan(merge), std::span(m).subspan(merge),
+      {merge_relative, {m_slack.begin() + merge, m_slack.end()}}));
 
   const double scale = root_mean_square(m) / (1.0 - beta1);
   std::vector<double> gradient_error(m.size());
   std::vector<double> v_slack(m.size());
   for (std::size_t i = 0; i < m.size(); ++i) {
     const double g = std::abs(m[i]) / (1.0 - beta1);
-    gradient_error[i] = relative * (g + scale) + slack[i];
+    gradient_error[i] = (i < merge ? relative : merge_relative) * (g + scale) + slack[i];
     v_slack[i] = (1.0 - beta2) * gradient_error[i] * (2.0 * g + gradient_error[i]);
   }
   const ref::Tolerance few_roundings = ref::tolerance(std::min(roundoff, 0x1p-24), 1);
@@ -254,9 +269,9 @@ FitProblem::FitProblem(const ProblemSpec& spec)
     append(state.v, training.state.v);
     append(want_losses, ref::fit<double>(
                             training, begin.x, list, targets,
-                            [&](const ref::RowMatrix<double>& e, const PairList& pairs,
-                                std::span<const double> t) {
-                              return ref::pair_loss<double>(spec.loss, e, pairs, t);
+                            [&](const ref::RowMatrix<double>& e, std::span<const double> merge,
+                                const PairList& pairs, std::span<const double> t) {
+                              return ref::pair_loss<double>(spec.loss, e, pairs, t, merge);
                             },
                             epochs, batch, shuffle_seed + static_cast<std::uint64_t>(k)));
     append(want_parameters, training.parameters);

@@ -51,19 +51,22 @@ class EigenStep {
         hidden_(Device::cpu, most.points * most.network->hidden_width()),
         embeddings_(Device::cpu, most.points * most.network->embedding_width()),
         gradient_(Device::cpu, most.points * most.network->embedding_width()),
-        gradients_(Device::cpu, most.network->parameter_count()),
+        gradients_(Device::cpu, parameter_count(*most.network, most.loss)),
         workspace_(Device::cpu, eigen_backward_workspace(*most.network, most.points)) {}
 
   void run(const TrainStepArgs<T>& a) const {
     const std::int64_t width = a.network->embedding_width();
+    const T* const merge = a.parameters + a.network->parameter_count();
+    T* const merge_gradient = gradients_.data() + a.network->parameter_count();
     kernels_.pair_forward(
         {a.network, a.points, a.x, a.parameters, hidden_.data(), embeddings_.data()}, gemm_);
     if (a.pairs.form == PairForm::all) {
-      kernels_.all_pairs_loss({a.points, width, embeddings_.data(), a.pairs.coordinate_width,
-                               a.pairs.coordinates, a.loss, a.loss_value, gradient_.data()});
+      kernels_.all_pairs_loss({a.points, width, embeddings_.data(), merge, a.pairs.coordinate_width,
+                               a.pairs.coordinates, a.loss, a.loss_value, gradient_.data(),
+                               merge_gradient});
     } else {
-      kernels_.distance_loss(
-          {a.points, width, embeddings_.data(), a.pairs, a.loss, a.loss_value, gradient_.data()});
+      kernels_.distance_loss({a.points, width, embeddings_.data(), merge, a.pairs, a.loss,
+                              a.loss_value, gradient_.data(), merge_gradient});
     }
     kernels_.pair_backward({a.network, a.points, a.x, a.parameters, hidden_.data(),
                             embeddings_.data(), gradient_.data(), gradients_.data()},

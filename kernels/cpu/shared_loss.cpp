@@ -7,6 +7,34 @@
 namespace siamese {
 
 template <class T>
+ThreadMerges<T>::ThreadMerges(Distance distance, std::int64_t width, int threads)
+    : count_(merge_parameters(distance, width)),
+      stride_(count_ > 0 ? padded_stride<T>(width + 1) : 0),
+      parameters_(Device::cpu, threads * stride_),
+      gradients_(Device::cpu, threads * stride_) {
+  std::fill_n(parameters_.data(), parameters_.size(), T(0));
+}
+
+template <class T>
+Merge<T> ThreadMerges<T>::begin(int thread, const T* parameters) const {
+  T* const own = parameters_.data() + thread * stride_;
+  T* const gradient = gradients_.data() + thread * stride_;
+  std::copy_n(parameters, count_, own);
+  std::fill_n(gradient, stride_, T(0));
+  return {own, gradient};
+}
+
+template <class T>
+const T* ThreadMerges<T>::sum(int threads) const {
+  T* const sums = gradients_.data();
+  for (int thread = 1; thread < threads; ++thread) {
+    const T* const others = gradients_.data() + thread * stride_;
+    for (std::int64_t k = 0; k < count_; ++k) sums[k] += others[k];
+  }
+  return sums;
+}
+
+template <class T>
 ListedLoss<T>::ListedLoss(std::int64_t most_points, std::int64_t width, int threads)
     : most_points_(most_points),
       width_(width),
@@ -15,14 +43,16 @@ ListedLoss<T>::ListedLoss(std::int64_t most_points, std::int64_t width, int thre
 
 template <class T>
 double ListedLoss<T>::run(const TiledKernels<T>& kernels, const Loss& loss, std::int64_t points,
-                          const Pairs<T>& pairs, TileView<const T> embeddings, Team team) const {
+                          const Pairs<T>& pairs, TileView<const T> embeddings, Merge<T> merge,
+                          Team team) const {
   T* const g = gradient(team.index());
   std::fill_n(g, points * stride_, T(0));
   const Team::Range share = team.share(pairs.count, 16);
   return kernels.pair_loss(loss, width_,
                            {share.end - share.begin, pairs.first + share.begin,
                             pairs.second + share.begin, pairs.targets + share.begin},
-                           static_cast<T>(mean_weight(pairs.count)), embeddings, {g, stride_});
+                           static_cast<T>(mean_weight(pairs.count)), embeddings, {g, stride_},
+                           merge);
 }
 
 template <class T>
@@ -57,7 +87,7 @@ AllPairsLoss<T>::AllPairsLoss(std::int64_t points, std::int64_t width,
 
 template <class T>
 double AllPairsLoss<T>::run(const TiledKernels<T>& kernels, const Loss& loss, const T* coordinates,
-                            TileView<const T> embeddings, Team team) const {
+                            TileView<const T> embeddings, Merge<T> merge, Team team) const {
   const Team::Range points = team.share(points_, 16);
   const std::int64_t count = points.end - points.begin;
   kernels.to_feature_major(count, width_, embeddings.from_row(points.begin).data, embeddings.stride,
@@ -77,7 +107,8 @@ double AllPairsLoss<T>::run(const TiledKernels<T>& kernels, const Loss& loss, co
                              {embeddings_.data(), stride_},
                              {coordinates_.data(), stride_},
                              inverse_norms_.data(),
-                             static_cast<T>(mean_weight(points_ * (points_ - 1) / 2))};
+                             static_cast<T>(mean_weight(points_ * (points_ - 1) / 2)),
+                             merge};
   // A point has the fewer pairs the later it comes; dealing blocks of points out forwards, then
   // backwards, gives every thread as many pairs.
   constexpr std::int64_t block = 16;
@@ -106,6 +137,8 @@ void AllPairsLoss<T>::gradient_rows(std::int64_t begin, std::int64_t rows, int t
   }
 }
 
+template class ThreadMerges<float>;
+template class ThreadMerges<double>;
 template class ListedLoss<float>;
 template class ListedLoss<double>;
 template class AllPairsLoss<float>;

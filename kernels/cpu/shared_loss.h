@@ -43,6 +43,24 @@ class CostSums {
   std::vector<Sum> sums_;
 };
 
+/// The merge's parameters where each thread reads them, and each thread's gradient by them.
+template <class T>
+class ThreadMerges {
+ public:
+  ThreadMerges(Distance distance, std::int64_t width, int threads);
+
+  /// A thread's copy of the parameters, and a gradient of 0.
+  Merge<T> begin(int thread, const T* parameters) const;
+  std::int64_t count() const { return count_; }
+  /// The gradient summed over the threads, in their order.
+  const T* sum(int threads) const;
+
+ private:
+  std::int64_t count_;
+  std::int64_t stride_;
+  Buffer<T> parameters_, gradients_;  // [threads, stride]
+};
+
 /// Pairs by a list.
 template <class T>
 class ListedLoss {
@@ -51,7 +69,7 @@ class ListedLoss {
 
   /// This thread's share of the pairs, for embeddings [points, width]; returns its sum of costs.
   double run(const TiledKernels<T>& kernels, const Loss& loss, std::int64_t points,
-             const Pairs<T>& pairs, TileView<const T> embeddings, Team team) const;
+             const Pairs<T>& pairs, TileView<const T> embeddings, Merge<T> merge, Team team) const;
   /// Rows of G, begin .. begin + rows - 1.
   void gradient_rows(std::int64_t begin, std::int64_t rows, int threads, TileView<T> g) const;
 
@@ -72,7 +90,7 @@ class AllPairsLoss {
 
   /// As ListedLoss, with a barrier inside; coordinates [points, coordinate_width] are contiguous.
   double run(const TiledKernels<T>& kernels, const Loss& loss, const T* coordinates,
-             TileView<const T> embeddings, Team team) const;
+             TileView<const T> embeddings, Merge<T> merge, Team team) const;
   void gradient_rows(std::int64_t begin, std::int64_t rows, int threads, TileView<T> g) const;
 
  private:

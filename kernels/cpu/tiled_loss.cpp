@@ -40,6 +40,7 @@ class TiledDenseLoss {
         embeddings_(Device::cpu, threads_ * points_per_tile * stride_),
         gradient_(Device::cpu, threads_ * points_per_tile * stride_),
         kernels_(chosen_kernels<T>()),
+        merges_(args.loss.distance, args.width, threads_),
         costs_(threads_) {}
 
   void run() {
@@ -47,18 +48,20 @@ class TiledDenseLoss {
     int threads = 1;
     parallel(threads_, [&](Team team) {
       const Team::Range share = team.share(m, pairs_per_tile);
+      const Merge<T> merge = merges_.begin(team.index(), args_.merge);
       double sum = 0.0;
       for (std::int64_t begin = share.begin; begin < share.end; begin += pairs_per_tile) {
-        sum += tile(begin, std::min(pairs_per_tile, share.end - begin), team.index());
+        sum += tile(begin, std::min(pairs_per_tile, share.end - begin), merge, team.index());
       }
       costs_.set(team.index(), sum);
       if (team.index() == 0) threads = team.size();
     });
     *args_.loss_value = costs_.mean(threads, m);
+    std::copy_n(merges_.sum(threads), merges_.count(), args_.merge_gradient);
   }
 
  private:
-  double tile(std::int64_t begin, std::int64_t pairs, int thread) const {
+  double tile(std::int64_t begin, std::int64_t pairs, Merge<T> merge, int thread) const {
     const std::int64_t m = args_.pairs.count;
     const std::int64_t width = args_.width;
     const TileView<T> e{embeddings_.data() + thread * points_per_tile * stride_, stride_};
@@ -69,7 +72,7 @@ class TiledDenseLoss {
     const DenseTileRows rows(pairs);
     const double sum =
         kernels_.pair_loss(args_.loss, width, rows.rows(pairs, args_.pairs.targets + begin),
-                           static_cast<T>(mean_weight(m)), e, g);
+                           static_cast<T>(mean_weight(m)), e, g, merge);
     copy_out<T>(g, pairs, width, args_.gradient + begin * width);
     copy_out<T>(g.from_row(pairs), pairs, width, args_.gradient + (m + begin) * width);
     return sum;
@@ -80,6 +83,7 @@ class TiledDenseLoss {
   std::int64_t stride_;
   Buffer<T> embeddings_, gradient_;  // [threads, points_per_tile, stride]
   TiledKernels<T> kernels_;
+  ThreadMerges<T> merges_;
   CostSums costs_;
 };
 
@@ -93,6 +97,7 @@ class TiledListedLoss {
         embeddings_(Device::cpu, args.points * stride_),
         kernels_(chosen_kernels<T>()),
         loss_(args.points, args.width, threads_),
+        merges_(args.loss.distance, args.width, threads_),
         costs_(threads_) {}
 
   void run() {
@@ -101,7 +106,8 @@ class TiledListedLoss {
     parallel(threads_, [&](Team team) {
       copy_in_share(args_.embeddings, args_.points, args_.width, e, team);
       team.barrier();
-      costs_.set(team.index(), loss_.run(kernels_, args_.loss, args_.points, args_.pairs, e, team));
+      costs_.set(team.index(), loss_.run(kernels_, args_.loss, args_.points, args_.pairs, e,
+                                         merges_.begin(team.index(), args_.merge), team));
       team.barrier();
       const Team::Range rows = team.share(args_.points);
       loss_.gradient_rows(rows.begin, rows.end - rows.begin, team.size(),
@@ -109,6 +115,7 @@ class TiledListedLoss {
       if (team.index() == 0) threads = team.size();
     });
     *args_.loss_value = costs_.mean(threads, args_.pairs.count);
+    std::copy_n(merges_.sum(threads), merges_.count(), args_.merge_gradient);
   }
 
  private:
@@ -118,6 +125,7 @@ class TiledListedLoss {
   Buffer<T> embeddings_;  // [points, stride]
   TiledKernels<T> kernels_;
   ListedLoss<T> loss_;
+  ThreadMerges<T> merges_;
   CostSums costs_;
 };
 
@@ -130,13 +138,15 @@ class TiledAllPairsLoss {
         threads_(threads_for_pairs(pairs_)),
         kernels_(chosen_kernels<T>()),
         loss_(args.points, args.width, args.coordinate_width, threads_),
+        merges_(args.loss.distance, args.width, threads_),
         costs_(threads_) {}
 
   void run() {
     int threads = 1;
     parallel(threads_, [&](Team team) {
-      costs_.set(team.index(), loss_.run(kernels_, args_.loss, args_.coordinates,
-                                         {args_.embeddings, args_.width}, team));
+      costs_.set(team.index(),
+                 loss_.run(kernels_, args_.loss, args_.coordinates, {args_.embeddings, args_.width},
+                           merges_.begin(team.index(), args_.merge), team));
       team.barrier();
       const Team::Range rows = team.share(args_.points);
       loss_.gradient_rows(rows.begin, rows.end - rows.begin, team.size(),
@@ -144,6 +154,7 @@ class TiledAllPairsLoss {
       if (team.index() == 0) threads = team.size();
     });
     *args_.loss_value = costs_.mean(threads, pairs_);
+    std::copy_n(merges_.sum(threads), merges_.count(), args_.merge_gradient);
   }
 
  private:
@@ -152,6 +163,7 @@ class TiledAllPairsLoss {
   int threads_;
   TiledKernels<T> kernels_;
   AllPairsLoss<T> loss_;
+  ThreadMerges<T> merges_;
   CostSums costs_;
 };
 

@@ -20,14 +20,15 @@ class TiledStep {
   /// For steps like `most`, with as many points and pairs or fewer, on at most `threads` threads.
   TiledStep(const TrainStepArgs<T>& most, int threads);
 
-  /// One step; `args` has the network, the form of pairs and the coordinate width given before.
+  /// One step; `args` has the network, the loss, the form of pairs and the coordinate width given
+  /// before.
   void run(const TrainStepArgs<T>& args);
 
  private:
-  double run_dense(const TrainStepArgs<T>& args, Team team) const;
-  double run_shared(const TrainStepArgs<T>& args, Team team) const;
+  double run_dense(const TrainStepArgs<T>& args, Merge<T> merge, Team team) const;
+  double run_shared(const TrainStepArgs<T>& args, Merge<T> merge, Team team) const;
   double dense_tile(const TrainStepArgs<T>& args, std::int64_t begin, std::int64_t pairs,
-                    int thread) const;
+                    Merge<T> merge, int thread) const;
 
   PairForm form_;
   int threads_;
@@ -35,6 +36,7 @@ class TiledStep {
   TiledNetwork<T> network_;
   std::optional<ListedLoss<T>> listed_;
   std::optional<AllPairsLoss<T>> all_;
+  ThreadMerges<T> merges_;
   CostSums costs_;
 };
 

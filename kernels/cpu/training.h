@@ -209,7 +209,7 @@ class Fit {
   }
 
   void run() {
-    const std::int64_t parameters = args_.training.network->parameter_count();
+    const std::int64_t parameters = parameter_count(*args_.training.network, args_.training.loss);
     if (args_.trainings == 1) return fits_.front().run(args_);
     parallel(static_cast<int>(fits_.size()), [&](Team team) {
       OneFit<T, Step>& fit = fits_[static_cast<std::size_t>(team.index())];

@@ -4,7 +4,8 @@
 //
 // Each warp writes what it alone computes, in a fixed order: no atomics, no list of pairs, the same
 // bits each time. The price is that every pair is computed twice, once from either end, and that
-// each component costs five shuffles.
+// each component costs five shuffles. The gradient by a distance's weights has each pair from its
+// first end alone, and a part for each warp.
 
 #include <memory>
 
@@ -23,9 +24,15 @@ constexpr int warps = 4;  // a block
 
 template <Distance distance, class T>
 __global__ void all_pairs_square(const AllPairsLossArgs<T> args, double mean,
-                                 double* __restrict__ point_costs) {  // [n]: of i with all others
+                                 double* __restrict__ point_costs,  // [n]: of i with all others
+                                 T* __restrict__ merge_parts) {     // [warps, merge parameters]
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
   const std::int64_t width = args.width;
+  const std::int64_t merge_width = merge_parameters(distance, width);
+  const Merge<distance, T> merge(args.merge, width);
+  // As of a row of G below, lane l owns elements l, l + 32, ..
+  T* const merge_part = merge_parts + grid_thread() / warp_size * merge_width;
+  for (std::int64_t k = lane; k < merge_width; k += warp_size) merge_part[k] = T(0);
   for (std::int64_t i = grid_thread() / warp_size; i < args.points;
        i += grid_threads() / warp_size) {
     const T* const a = args.embeddings + i * width;
@@ -39,14 +46,26 @@ __global__ void all_pairs_square(const AllPairsLossArgs<T> args, double mean,
       const bool meets = j < args.points && j != i;
       const T* const b = args.embeddings + (meets ? j : i) * width;
       PairDistance<distance, T> d;
-      for (std::int64_t k = 0; k < width; ++k) d.add(a[k], b[k]);
+      for (std::int64_t k = 0; k < width; ++k) d.add(a[k], b[k], merge.weight(k));
       const T target =
           coordinate_distance(args.coordinates, args.coordinate_width, i, meets ? j : i);
-      const Cost<T> c = cost(args.loss, d.finish(), target);
+      const Cost<T> c = cost(args.loss, d.finish(merge.offset()), target);
       if (meets) cost_sum += static_cast<double>(c.value);
       for (std::int64_t k = 0; k < width; ++k) {
-        const T sum = group_sum(meets ? c.derivative * d.by_a(a[k], b[k]) : T(0), warp_size);
+        const T w = merge.weight(k);
+        const T sum = group_sum(meets ? c.derivative * d.by_a(a[k], b[k], w) : T(0), warp_size);
         if (lane == k % warp_size) gradient[k] += sum;
+      }
+      const bool first_end = meets && j > i;
+      if constexpr (has_weights(distance)) {
+        for (std::int64_t k = 0; k < width; ++k) {
+          const T sum = group_sum(first_end ? c.derivative * d.term(a[k], b[k]) : T(0), warp_size);
+          if (lane == k % warp_size) merge_part[k] += sum;
+        }
+      }
+      if constexpr (has_offset(distance)) {
+        const T sum = group_sum(first_end ? c.derivative : T(0), warp_size);
+        if (lane == width % warp_size) merge_part[width] += sum;
       }
     }
     for (std::int64_t k = lane; k < width; k += warp_size) gradient[k] *= static_cast<T>(mean);
@@ -56,28 +75,44 @@ __global__ void all_pairs_square(const AllPairsLossArgs<T> args, double mean,
 }
 
 template <class T>
-void launch_all_pairs(const AllPairsLossArgs<T>& args, const Buffer<double>& point_costs,
-                      cudaStream_t stream) {
+struct Plan {
+  unsigned blocks;
+  std::int64_t merge_width;
+  Buffer<double> point_costs;  // [n]
+  Buffer<T> merge_parts;       // [blocks * warps, merge_width]
+
+  explicit Plan(const AllPairsLossArgs<T>& args)
+      : blocks(strided_blocks(args.points, warps)),
+        merge_width(merge_parameters(args.loss.distance, args.width)),
+        point_costs(Device::cuda, args.points),
+        merge_parts(Device::cuda, blocks * warps * merge_width) {}
+};
+
+template <class T>
+void launch_all_pairs(const AllPairsLossArgs<T>& args, const Plan<T>& plan, cudaStream_t stream) {
   // One over the number of pairs; written so that fewer than two points give a finite number.
   const double n = static_cast<double>(args.points);
   const double mean = args.points < 2 ? 0.0 : 2.0 / (n * (n - 1.0));
   if (args.points > 0) {
     with_distance(args.loss.distance, [&](auto distance) {
-      all_pairs_square<distance.value, T>
-          <<<strided_blocks(args.points, warps), warps * warp_size, 0, stream>>>(
-              args, mean, point_costs.data());
+      all_pairs_square<distance.value, T><<<plan.blocks, warps * warp_size, 0, stream>>>(
+          args, mean, plan.point_costs.data(), plan.merge_parts.data());
       SIAMESE_CHECK_LAUNCH("all_pairs_square");
     });
   }
   // Every pair was met from both of its ends.
-  launch_ordered_sum(point_costs.data(), args.points, mean / 2.0, args.loss_value, stream);
+  launch_ordered_sum(plan.point_costs.data(), args.points, mean / 2.0, args.loss_value, stream);
+  if (plan.merge_width > 0) {
+    launch_ordered_sums(plan.merge_parts.data(), plan.blocks * warps, plan.merge_width, mean,
+                        args.merge_gradient, stream);
+  }
 }
 
 template <class T>
 Launch prepare(const AllPairsLossArgs<T>& args) {
-  const auto point_costs = std::make_shared<const Buffer<double>>(Device::cuda, args.points);
-  return traced(args, "square", precision_of<T>, [args, point_costs](Stream stream) {
-    launch_all_pairs(args, *point_costs, cuda_stream(stream));
+  const auto plan = std::make_shared<const Plan<T>>(args);
+  return traced(args, "square", precision_of<T>, [args, plan](Stream stream) {
+    launch_all_pairs(args, *plan, cuda_stream(stream));
   });
 }
 

@@ -237,7 +237,7 @@ void launch_all_pairs(const Args& args, const Plan& plan, cudaStream_t stream) {
   const double n = static_cast<double>(args.points);
   const double mean = args.points < 2 ? 0.0 : 2.0 / (n * (n - 1.0));
   if (plan.blocks > 0) {
-    with_distance(args.loss.distance, [&](auto distance) {
+    with_unweighted_distance(args.loss.distance, [&](auto distance) {
       with_width(args, [&](auto max_width) {
         const auto kernel = plan.tiling.points_a_lane == 1
                                 ? all_pairs_triangle<distance.value, max_width.value, 1>
@@ -256,6 +256,9 @@ void launch_all_pairs(const Args& args, const Plan& plan, cudaStream_t stream) {
 }
 
 std::optional<std::string> why_unsupported(const Args& args) {
+  if (has_weights(args.loss.distance)) {
+    return "the gradient by a distance's weights does not fit a lane's registers; square serves it";
+  }
   if (std::max(args.width, args.coordinate_width) > widest) {
     return "embeddings or coordinates wider than 16 do not fit a lane's registers; square serves "
            "them";

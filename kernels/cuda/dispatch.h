@@ -20,8 +20,24 @@ void with_distance(Distance distance, Function&& function) {
       return function(std::integral_constant<Distance, Distance::manhattan>{});
     case Distance::cosine:
       return function(std::integral_constant<Distance, Distance::cosine>{});
+    case Distance::chi_square:
+      return function(std::integral_constant<Distance, Distance::chi_square>{});
+    case Distance::weighted_l1:
+      return function(std::integral_constant<Distance, Distance::weighted_l1>{});
   }
   throw UsageError("unknown distance");
+}
+
+/// The same for kernels that have no place for a distance's weights, and are not compiled for it.
+template <class Function>
+void with_unweighted_distance(Distance distance, Function&& function) {
+  with_distance(distance, [&](auto constant) {
+    if constexpr (has_weights(decltype(constant)::value)) {
+      throw UsageError("a distance with weights; expected one that the variant supports");
+    } else {
+      function(constant);
+    }
+  });
 }
 
 }  // namespace siamese::cuda

@@ -6,6 +6,7 @@
 // sums of floats differ in their last bits from run to run.
 
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/clear_loss.h"
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
@@ -24,27 +25,30 @@ __global__ void distance_loss_atomic(const DistanceLossArgs<T> args) {
     const PointPair pair = points_of(args.pairs, p);
     const T* const a = args.embeddings + pair.first * args.width;
     const T* const b = args.embeddings + pair.second * args.width;
+    const Merge<distance, T> merge(args.merge, args.width);
     PairDistance<distance, T> d;
-    for (std::int64_t k = 0; k < args.width; ++k) d.add(a[k], b[k]);
-    const Cost<T> c = cost(args.loss, d.finish(), args.pairs.targets[p]);
+    for (std::int64_t k = 0; k < args.width; ++k) d.add(a[k], b[k], merge.weight(k));
+    const Cost<T> c = cost(args.loss, d.finish(merge.offset()), args.pairs.targets[p]);
     atomicAdd(args.loss_value, mean * static_cast<double>(c.value));
 
-    if (pair.first == pair.second) continue;  // both halves of its gradient cancel
     const T factor = static_cast<T>(mean) * c.derivative;
+    if constexpr (has_offset(distance)) atomicAdd(args.merge_gradient + args.width, factor);
+    if (pair.first == pair.second) continue;  // both halves of its gradient cancel
     T* const by_a = args.gradient + pair.first * args.width;
     T* const by_b = args.gradient + pair.second * args.width;
     for (std::int64_t k = 0; k < args.width; ++k) {
-      atomicAdd(by_a + k, factor * d.by_a(a[k], b[k]));
-      atomicAdd(by_b + k, factor * d.by_b(a[k], b[k]));
+      atomicAdd(by_a + k, factor * d.by_a(a[k], b[k], merge.weight(k)));
+      atomicAdd(by_b + k, factor * d.by_b(a[k], b[k], merge.weight(k)));
+      if constexpr (has_weights(distance)) {
+        atomicAdd(args.merge_gradient + k, factor * d.term(a[k], b[k]));
+      }
     }
   }
 }
 
 template <class T>
 void launch_distance_loss(const DistanceLossArgs<T>& args, cudaStream_t stream) {
-  const auto gradient_bytes = static_cast<std::size_t>(args.points * args.width) * sizeof(T);
-  SIAMESE_CHECK_CUDA(cudaMemsetAsync(args.loss_value, 0, sizeof(double), stream));
-  SIAMESE_CHECK_CUDA(cudaMemsetAsync(args.gradient, 0, gradient_bytes, stream));
+  clear_loss(args, stream);
   if (args.pairs.count == 0) return;
   with_distance(args.loss.distance, [&](auto distance) {
     distance_loss_atomic<distance.value, T>

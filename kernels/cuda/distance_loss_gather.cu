@@ -4,7 +4,9 @@
 // bits, which neither rung below can promise.
 //
 // The pairs of a point come from a sort of the pairs' 2 m endpoints by point (endpoint_sort.h), new
-// in each launch because a batch's pairs are. Each pair is computed twice, once at either end.
+// in each launch because a batch's pairs are. Each pair is computed twice, once at either end, and
+// counts for the loss and for a distance's weights at its first. What a block has of the weights'
+// gradient leaves it as its costs do.
 // Dense pairs need none of it: no point is in two of them, so a group of lanes takes a pair and
 // writes both of its rows.
 
@@ -34,27 +36,76 @@ struct GroupPair {
   PointPair pair;
   const T* a;
   const T* b;
+  Merge<distance, T> merge;
   PairDistance<distance, T> d;
   Cost<T> c;
 
   __device__ GroupPair(const DistanceLossArgs<T>& args, std::int64_t p, int lane, int lanes)
       : pair(points_of(args.pairs, p)),
         a(args.embeddings + pair.first * args.width),
-        b(args.embeddings + pair.second * args.width) {
-    for (std::int64_t k = lane; k < args.width; k += lanes) d.add(a[k], b[k]);
+        b(args.embeddings + pair.second * args.width),
+        merge(args.merge, args.width) {
+    for (std::int64_t k = lane; k < args.width; k += lanes) d.add(a[k], b[k], merge.weight(k));
     d.group_sum(lanes);
-    c = cost(args.loss, d.finish(), args.pairs.targets[p]);
+    c = cost(args.loss, d.finish(merge.offset()), args.pairs.targets[p]);
   }
+  __device__ T by_a(std::int64_t k) const { return d.by_a(a[k], b[k], merge.weight(k)); }
+  __device__ T by_b(std::int64_t k) const { return d.by_b(a[k], b[k], merge.weight(k)); }
 };
+
+/// A group's share of the merge's gradient, in shared memory; lane l of the group owns the elements
+/// l, l + lanes, .. and is the only one to touch them. Nothing for a distance without parameters.
+template <Distance distance, class T>
+class MergeShare {
+ public:
+  __device__ MergeShare(T* share, std::int64_t width, int lane, int lanes)
+      : share_(share), width_(width), lane_(lane), lanes_(lanes) {
+    for (std::int64_t k = lane; k < merge_parameters(distance, width); k += lanes) share[k] = T(0);
+  }
+  __device__ void add(const GroupPair<distance, T>& g) {
+    if constexpr (has_weights(distance)) {
+      for (std::int64_t k = lane_; k < width_; k += lanes_) {
+        share_[k] += g.c.derivative * g.d.term(g.a[k], g.b[k]);
+      }
+    }
+    if constexpr (has_offset(distance)) {
+      if (lane_ == width_ % lanes_) share_[width_] += g.c.derivative;
+    }
+  }
+
+ private:
+  T* share_;
+  std::int64_t width_;
+  int lane_;
+  int lanes_;
+};
+
+/// The sum of the block's shares [groups, count], in order, to its part.
+template <class T>
+__device__ void store_merge_part(const T* shares, int groups, std::int64_t count,
+                                 T* __restrict__ parts) {  // [blocks, count]
+  if (count == 0) return;
+  __syncthreads();
+  for (std::int64_t k = threadIdx.x; k < count; k += threads) {
+    T sum = T(0);
+    for (int from = 0; from < groups; ++from) sum += shares[from * count + k];
+    parts[blockIdx.x * count + k] = sum;
+  }
+}
 
 template <Distance distance, class T>
 __global__ void dense_pairs(const DistanceLossArgs<T> args, int lanes,
-                            double* __restrict__ block_costs) {
+                            double* __restrict__ block_costs, T* __restrict__ merge_parts) {
+  extern __shared__ double shared[];  // [threads / lanes][merge parameters] of T
+  const std::int64_t merge_width = merge_parameters(distance, args.width);
   const std::int64_t count = args.pairs.count;
   const T mean = static_cast<T>(1.0 / static_cast<double>(count));
   const int lane = static_cast<int>(threadIdx.x) % lanes;
   const std::int64_t groups = grid_threads() / lanes;
   const std::int64_t rounds = (count + groups - 1) / groups;  // the same for all lanes of a warp
+  T* const merge_shares = reinterpret_cast<T*>(shared);
+  MergeShare<distance, T> merge_share(
+      merge_shares + static_cast<int>(threadIdx.x) / lanes * merge_width, args.width, lane, lanes);
   double cost_sum = 0.0;
   for (std::int64_t round = 0; round < rounds; ++round) {
     const std::int64_t p = round * groups + grid_thread() / lanes;
@@ -62,12 +113,14 @@ __global__ void dense_pairs(const DistanceLossArgs<T> args, int lanes,
     const GroupPair<distance, T> g(args, exists ? p : count - 1, lane, lanes);
     if (!exists) continue;
     if (lane == 0) cost_sum += static_cast<double>(g.c.value);
+    merge_share.add(g);
     const T factor = mean * g.c.derivative;
     for (std::int64_t k = lane; k < args.width; k += lanes) {
-      args.gradient[g.pair.first * args.width + k] = factor * g.d.by_a(g.a[k], g.b[k]);
-      args.gradient[g.pair.second * args.width + k] = factor * g.d.by_b(g.a[k], g.b[k]);
+      args.gradient[g.pair.first * args.width + k] = factor * g.by_a(k);
+      args.gradient[g.pair.second * args.width + k] = factor * g.by_b(k);
     }
   }
+  store_merge_part(merge_shares, threads / lanes, merge_width, merge_parts);
   const double block_cost = block_sum<threads>(cost_sum);
   if (threadIdx.x == 0) block_costs[blockIdx.x] = block_cost;
 }
@@ -93,9 +146,11 @@ template <Distance distance, class T>
 __global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes, int team,
                              const PointIndex* __restrict__ sorted_points,  // [2 m]
                              const std::int64_t* __restrict__ endpoints,    // [2 m]
-                             double* __restrict__ block_costs) {
-  extern __shared__ double shared[];  // [threads / lanes][width] of T: a group's share of the row
+                             double* __restrict__ block_costs, T* __restrict__ merge_parts) {
+  // [threads / lanes][width] of T: a group's share of the row; then its share of the merge's.
+  extern __shared__ double shared[];
   const std::int64_t width = args.width;
+  const std::int64_t merge_width = merge_parameters(distance, width);
   const std::int64_t count = args.pairs.count;
   const T mean = count > 0 ? static_cast<T>(1.0 / static_cast<double>(count)) : T(0);
   const int team_threads = team * warp_size;
@@ -105,6 +160,9 @@ __global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes, int team
   const int groups = team_threads / lanes;
   T* const team_shares = reinterpret_cast<T*>(shared) + threadIdx.x / team_threads * groups * width;
   T* const share = team_shares + group * width;
+  T* const merge_shares = reinterpret_cast<T*>(shared) + threads / lanes * width;
+  MergeShare<distance, T> merge_share(
+      merge_shares + static_cast<int>(threadIdx.x) / lanes * merge_width, width, lane, lanes);
   const auto sync = [team] { team == 1 ? __syncwarp() : __syncthreads(); };
 
   double cost_sum = 0.0;
@@ -120,10 +178,10 @@ __global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes, int team
       const GroupPair<distance, T> g(args, is_first ? endpoint : endpoint - count, lane, lanes);
       if (!exists) continue;
       if (lane == 0 && is_first) cost_sum += static_cast<double>(g.c.value);
+      if (is_first) merge_share.add(g);
       if (g.pair.first == g.pair.second) continue;  // both halves of its gradient cancel
       for (std::int64_t k = lane; k < width; k += lanes) {
-        share[k] +=
-            g.c.derivative * (is_first ? g.d.by_a(g.a[k], g.b[k]) : g.d.by_b(g.a[k], g.b[k]));
+        share[k] += g.c.derivative * (is_first ? g.by_a(k) : g.by_b(k));
       }
     }
     sync();
@@ -134,66 +192,83 @@ __global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes, int team
     }
     sync();  // before the shares are zeroed for the next point
   }
+  store_merge_part(merge_shares, threads / lanes, merge_width, merge_parts);
   const double block_cost = block_sum<threads>(cost_sum);
   if (threadIdx.x == 0) block_costs[blockIdx.x] = block_cost;
 }
 
 template <class T>
+std::int64_t merge_width(const DistanceLossArgs<T>& args) {
+  return merge_parameters(args.loss.distance, args.width);
+}
+
+template <class T>
 std::int64_t shared_bytes(const DistanceLossArgs<T>& args) {
-  return threads / lanes_for(args.width) * args.width * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t row = args.pairs.form == PairForm::indexed ? args.width : 0;
+  return threads / lanes_for(args.width) * (row + merge_width(args)) *
+         static_cast<std::int64_t>(sizeof(T));
 }
 
 /// What a launch needs, for its shape.
+template <class T>
 struct Plan {
   int lanes;
   int team;  // warps that take a point
   unsigned blocks;
   Buffer<double> block_costs;        // [blocks]
+  Buffer<T> merge_parts;             // [blocks, merge parameters]
   std::optional<EndpointSort> sort;  // of indexed pairs
 
-  template <class T>
   explicit Plan(const DistanceLossArgs<T>& args)
       : lanes(lanes_for(args.width)),
         team(args.points < warps * device_limits().multiprocessors ? warps : 1),
         blocks(args.pairs.form == PairForm::dense
                    ? strided_blocks(args.pairs.count, threads / lanes)
                    : strided_blocks(args.points, warps / team)),
-        block_costs(Device::cuda, blocks) {
+        block_costs(Device::cuda, blocks),
+        merge_parts(Device::cuda, blocks * merge_width(args)) {
     if (args.pairs.form == PairForm::indexed) sort.emplace(args.points, args.pairs.count);
   }
 };
 
 template <class T>
-void launch_distance_loss(const DistanceLossArgs<T>& args, const Plan& plan, cudaStream_t stream) {
+void launch_distance_loss(const DistanceLossArgs<T>& args, const Plan<T>& plan,
+                          cudaStream_t stream) {
   if (plan.sort) plan.sort->launch(args.pairs.first, args.pairs.second, stream);
   if (plan.blocks > 0) {
+    const auto bytes = static_cast<std::size_t>(shared_bytes(args));
     with_distance(args.loss.distance, [&](auto distance) {
       if (plan.sort) {
-        gather_pairs<distance.value, T>
-            <<<plan.blocks, threads, static_cast<std::size_t>(shared_bytes(args)), stream>>>(
-                args, plan.lanes, plan.team, plan.sort->points(), plan.sort->endpoints(),
-                plan.block_costs.data());
+        gather_pairs<distance.value, T><<<plan.blocks, threads, bytes, stream>>>(
+            args, plan.lanes, plan.team, plan.sort->points(), plan.sort->endpoints(),
+            plan.block_costs.data(), plan.merge_parts.data());
         SIAMESE_CHECK_LAUNCH("gather_pairs");
       } else {
-        dense_pairs<distance.value, T>
-            <<<plan.blocks, threads, 0, stream>>>(args, plan.lanes, plan.block_costs.data());
+        dense_pairs<distance.value, T><<<plan.blocks, threads, bytes, stream>>>(
+            args, plan.lanes, plan.block_costs.data(), plan.merge_parts.data());
         SIAMESE_CHECK_LAUNCH("dense_pairs");
       }
     });
   }
   const double mean = args.pairs.count > 0 ? 1.0 / static_cast<double>(args.pairs.count) : 0.0;
   launch_ordered_sum(plan.block_costs.data(), plan.blocks, mean, args.loss_value, stream);
+  if (merge_width(args) > 0) {
+    launch_ordered_sums(plan.merge_parts.data(), plan.blocks, merge_width(args), mean,
+                        args.merge_gradient, stream);
+  }
 }
 
 template <class T>
 Launch prepare(const DistanceLossArgs<T>& args) {
   check_counts(args.pairs.form, args.points, args.pairs.count);
-  if (args.pairs.form == PairForm::indexed) {
-    with_distance(args.loss.distance, [&](auto distance) {
+  with_distance(args.loss.distance, [&](auto distance) {
+    if (args.pairs.form == PairForm::indexed) {
       allow_shared(gather_pairs<distance.value, T>, shared_bytes(args), "distance_loss/gather");
-    });
-  }
-  const auto plan = std::make_shared<const Plan>(args);
+    } else {
+      allow_shared(dense_pairs<distance.value, T>, shared_bytes(args), "distance_loss/gather");
+    }
+  });
+  const auto plan = std::make_shared<const Plan<T>>(args);
   return traced(args, "gather", precision_of<T>, [args, plan](Stream stream) {
     launch_distance_loss(args, *plan, cuda_stream(stream));
   });

@@ -9,6 +9,7 @@
 
 #include "kernels/cuda/block_sum.cuh"
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/clear_loss.h"
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/lanes.h"
@@ -58,12 +59,16 @@ class HeldGradient {
 
 template <Distance distance, class T>
 __global__ void distance_loss_warp(const DistanceLossArgs<T> args, int lanes, std::int64_t run) {
-  extern __shared__ double shared[];  // [threads / lanes][width] of T
+  extern __shared__ double shared[];  // [threads / lanes][width + merge parameters] of T
   const std::int64_t width = args.width;
+  const std::int64_t merge_width = merge_parameters(distance, width);
+  const Merge<distance, T> merge(args.merge, width);
   const int lane = static_cast<int>(threadIdx.x) % lanes;
   const int group = static_cast<int>(threadIdx.x) / lanes;
-  HeldGradient<T> held(reinterpret_cast<T*>(shared) + group * width, args.gradient, width, lane,
-                       lanes);
+  T* const own = reinterpret_cast<T*>(shared) + group * (width + merge_width);
+  HeldGradient<T> held(own, args.gradient, width, lane, lanes);
+  HeldGradient<T> held_merge(own + width, args.merge_gradient, merge_width, lane, lanes);
+  held_merge.switch_to(0);
 
   const std::int64_t count = args.pairs.count;
   const double mean = 1.0 / static_cast<double>(count);
@@ -82,36 +87,41 @@ __global__ void distance_loss_warp(const DistanceLossArgs<T> args, int lanes, st
       const T* const a = args.embeddings + pair.first * width;
       const T* const b = args.embeddings + pair.second * width;
       PairDistance<distance, T> d;
-      for (std::int64_t k = lane; k < width; k += lanes) d.add(a[k], b[k]);
+      for (std::int64_t k = lane; k < width; k += lanes) d.add(a[k], b[k], merge.weight(k));
       d.group_sum(lanes);
       if (!exists) continue;
 
-      const Cost<T> c = cost(args.loss, d.finish(), args.pairs.targets[p]);
+      const Cost<T> c = cost(args.loss, d.finish(merge.offset()), args.pairs.targets[p]);
       if (lane == 0) cost_sum += static_cast<double>(c.value);
       held.switch_to(pair.first);
-      if (pair.first == pair.second) continue;  // both halves of its gradient cancel
       const T factor = static_cast<T>(mean) * c.derivative;
+      if constexpr (has_offset(distance)) {
+        if (lane == width % lanes) held_merge.add(width, factor);
+      }
+      if (pair.first == pair.second) continue;  // both halves of its gradient cancel
       for (std::int64_t k = lane; k < width; k += lanes) {
-        held.add(k, factor * d.by_a(a[k], b[k]));
-        atomicAdd(args.gradient + pair.second * width + k, factor * d.by_b(a[k], b[k]));
+        const T w = merge.weight(k);
+        held.add(k, factor * d.by_a(a[k], b[k], w));
+        atomicAdd(args.gradient + pair.second * width + k, factor * d.by_b(a[k], b[k], w));
+        if constexpr (has_weights(distance)) held_merge.add(k, factor * d.term(a[k], b[k]));
       }
     }
   }
   held.flush();
+  held_merge.flush();
   const double block_cost = block_sum<threads>(cost_sum);
   if (threadIdx.x == 0) atomicAdd(args.loss_value, mean * block_cost);
 }
 
 template <class T>
 std::int64_t shared_bytes(const DistanceLossArgs<T>& args) {
-  return threads / lanes_for(args.width) * args.width * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t held = args.width + merge_parameters(args.loss.distance, args.width);
+  return threads / lanes_for(args.width) * held * static_cast<std::int64_t>(sizeof(T));
 }
 
 template <class T>
 void launch_distance_loss(const DistanceLossArgs<T>& args, cudaStream_t stream) {
-  const auto gradient_bytes = static_cast<std::size_t>(args.points * args.width) * sizeof(T);
-  SIAMESE_CHECK_CUDA(cudaMemsetAsync(args.loss_value, 0, sizeof(double), stream));
-  SIAMESE_CHECK_CUDA(cudaMemsetAsync(args.gradient, 0, gradient_bytes, stream));
+  clear_loss(args, stream);
   if (args.pairs.count == 0) return;
   // Runs as long as leave no multiprocessor without work.
   const int lanes = lanes_for(args.width);

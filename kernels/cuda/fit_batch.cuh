@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstddef>
+
 #include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/adam.cuh"
 #include "kernels/cuda/fit_batches.h"
 #include "kernels/cuda/pair_loss.cuh"
 #include "kernels/cuda/panel.cuh"
@@ -14,17 +17,17 @@ namespace siamese::cuda {
 
 /// What a pair of a batch has besides, to be an odd number of scalars: so that the same member of
 /// neighbouring pairs lies in different banks of shared memory.
-template <class T>
-struct Spare {
+template <class T, std::size_t scalars>
+struct Spare {};
+template <class T, std::size_t scalars>
+requires(scalars % 2 == 0) struct Spare<T, scalars> {
   T unused;
 };
-template <>
-struct Spare<double> {};
 
 /// A pair of a batch: its rows and target, then its distance and the derivative of the mean loss by
 /// it.
 template <Distance distance, class T>
-struct BatchPair : Spare<T> {
+struct BatchPair : Spare<T, 2 + (2 * sizeof(int) + sizeof(PairDistance<distance, T>)) / sizeof(T)> {
   int first;
   int second;
   T target;
@@ -107,7 +110,8 @@ __device__ void gather_batch(const Team& team, const FitArgs<T>& args, const Fit
 /// Distances and derivatives of this thread's pairs from E [rows, width]; returns their costs' sum.
 template <Distance distance, class Team, class T>
 __device__ double cost_pairs(const Team& team, const Loss& loss, int count, int width,
-                             const Panel<T>& embeddings, BatchPair<distance, T>* pairs) {
+                             const Panel<T>& embeddings, const Merge<distance, T>& merge,
+                             BatchPair<distance, T>* pairs) {
   const T mean = static_cast<T>(1.0 / static_cast<double>(count));
   double sum = 0.0;
   for (int p = team.rank(); p < count; p += team.size()) {
@@ -115,8 +119,8 @@ __device__ double cost_pairs(const Team& team, const Loss& loss, int count, int 
     const T* const a = row_of(embeddings, pair.first);
     const T* const b = row_of(embeddings, pair.second);
     PairDistance<distance, T> d;
-    for (int k = 0; k < width; ++k) d.add(a[k], b[k]);
-    const Cost<T> c = cost(loss, d.finish(), pair.target);
+    for (int k = 0; k < width; ++k) d.add(a[k], b[k], merge.weight(k));
+    const Cost<T> c = cost(loss, d.finish(merge.offset()), pair.target);
     pair.d = d;
     pair.derivative = mean * c.derivative;
     sum += static_cast<double>(c.value);
@@ -128,6 +132,7 @@ __device__ double cost_pairs(const Team& team, const Loss& loss, int count, int 
 template <Distance distance, class Team, class T>
 __device__ void embedding_gradient(const Team& team, const FitBatches& batches, int count, int rows,
                                    int width, Activation activation, const Panel<T>& embeddings,
+                                   const Merge<distance, T>& merge,
                                    const BatchPair<distance, T>* pairs, const Panel<T>& dz) {
   const int lane = team.rank() % warp_size;
   for (int row = team.rank() / warp_size; row < rows; row += team.size() / warp_size) {
@@ -146,12 +151,39 @@ __device__ void embedding_gradient(const Team& team, const FitBatches& batches, 
           if (k >= width) continue;
           const T a = row_of(embeddings, pair.first)[k];
           const T b = row_of(embeddings, pair.second)[k];
-          sum += pair.derivative * (pair.first == row ? pair.d.by_a(a, b) : pair.d.by_b(a, b));
+          const T w = merge.weight(k);
+          sum +=
+              pair.derivative * (pair.first == row ? pair.d.by_a(a, b, w) : pair.d.by_b(a, b, w));
         }
       }
       if (k < width) {
         row_of(dz, row)[k] = sum * activation_derivative(activation, row_of(embeddings, row)[k]);
       }
+    }
+  }
+}
+
+/// Adam's step of the merge's parameters, a warp each, from a batch whose pairs are costed; nothing
+/// for a distance without parameters.
+template <Distance distance, class Team, class T>
+__device__ void update_merge(const Team& team, int count, int width, const Panel<T>& embeddings,
+                             const BatchPair<distance, T>* pairs, const Adam& adam,
+                             const AdamStep& step, T* parameters, T* m, T* v) {
+  if constexpr (has_weights(distance)) {
+    const AdamConstants<T> constants(adam, step);
+    const int lane = team.rank() % warp_size;
+    const int parameter_count = static_cast<int>(merge_parameters(distance, width));
+    for (int q = team.rank() / warp_size; q < parameter_count; q += team.size() / warp_size) {
+      T sum = T(0);
+      for (int p = lane; p < count; p += warp_size) {
+        const BatchPair<distance, T>& pair = pairs[p];
+        const T by_parameter = q == width ? T(1)
+                                          : pair.d.term(row_of(embeddings, pair.first)[q],
+                                                        row_of(embeddings, pair.second)[q]);
+        sum += pair.derivative * by_parameter;
+      }
+      sum = group_sum(sum, warp_size);
+      if (lane == 0) constants.update(sum, parameters[q], m[q], v[q]);
     }
   }
 }

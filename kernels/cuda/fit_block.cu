@@ -22,14 +22,16 @@
 namespace siamese::cuda {
 namespace {
 
-constexpr int threads = 512;
+/// A distance's weights take registers that 512 threads have not.
+template <Distance distance>
+constexpr int threads = has_weights(distance) ? 256 : 512;
 
 template <Distance distance, class T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads<distance>, 1)
     fit_block(const __grid_constant__ FitArgs<T> args, const __grid_constant__ FitPlan plan,
               std::byte* workspace) {
   extern __shared__ int4 shared[];
-  for (int i = static_cast<int>(threadIdx.x); i < plan.shared_bytes / 16; i += threads) {
+  for (int i = static_cast<int>(threadIdx.x); i < plan.shared_bytes / 16; i += threads<distance>) {
     shared[i] = {};
   }
   __syncthreads();
@@ -44,7 +46,7 @@ FitPlan plan_for(const FitArgs<T>& args) {
   FitPlan plan;
   with_distance(args.training.loss.distance, [&](auto distance) {
     constexpr auto pair_bytes = static_cast<std::int64_t>(sizeof(BatchPair<distance.value, T>));
-    plan = plan_fit(args, threads, pair_bytes, device_limits().shared_bytes);
+    plan = plan_fit(args, threads<distance.value>, pair_bytes, device_limits().shared_bytes);
     allow_shared(fit_block<distance.value, T>, plan.shared_bytes, "fit/block");
   });
   return plan;
@@ -57,7 +59,7 @@ void launch_fit(const FitArgs<T>& args, const FitPlan& plan, const Buffer<std::b
       cudaMemsetAsync(workspace.data(), 0, static_cast<std::size_t>(workspace.size()), stream));
   with_distance(args.training.loss.distance, [&](auto distance) {
     fit_block<distance.value, T>
-        <<<tile_blocks(args.trainings, "fit/block"), threads,
+        <<<tile_blocks(args.trainings, "fit/block"), threads<distance.value>,
            static_cast<std::size_t>(plan.shared_bytes), stream>>>(args, plan, workspace.data());
     SIAMESE_CHECK_LAUNCH("fit_block");
   });

@@ -26,7 +26,8 @@ namespace siamese::cuda {
 ///   dh_{l-1} from the own units of dz_l, each column's share written to its owner; cluster
 ///     barrier, with the update of W_l between arriving and waiting; dz_{l-1}; for l = L - 1 .. 2
 ///   W_1 updated
-/// so 2 L - 3 cluster barriers: 3 for three layers.
+/// so 2 L - 3 cluster barriers: 3 for three layers. The parameters of a distance that has some are
+/// kept and updated in every block alike.
 ///
 /// A block that is ahead may be a barrier further than its neighbour. It then writes the next
 /// step's h_l while the neighbour still reads this step's for the update of W_{l+1}; and with L = 2
@@ -158,7 +159,25 @@ class ClusterFit {
     }
   }
 
+  /// The merge's parameters.
+  __device__ T* merge() const { return at<T>(plan_.merge); }
+  __device__ T* merge_m() const { return merge() + plan_.merge_count; }
+  __device__ T* merge_v() const { return merge_m() + plan_.merge_count; }
+
+  /// Calls use(place here, place in the flat buffers) for this thread's share of them.
+  template <class Use>
+  __device__ void for_each_of_merge(Use use) const {
+    for (int q = team_.rank(); q < plan_.merge_count; q += team_.size()) {
+      use(q, plan_.merge_parameters + q);
+    }
+  }
+
   __device__ void load() const {
+    for_each_of_merge([&](int here, std::int64_t there) {
+      merge()[here] = training_.parameters[there];
+      merge_m()[here] = training_.m[there];
+      merge_v()[here] = training_.v[there];
+    });
     for (int l = 0; l < plan_.layers; ++l) {
       const ClusterLayer& layer = plan_.layer[l];
       const TrainedPanel<T> to = trained(layer);
@@ -181,6 +200,12 @@ class ClusterFit {
   }
 
   __device__ void store() const {
+    for_each_of_merge([&](int here, std::int64_t there) {
+      if (rank_ != 0) return;
+      training_.parameters[there] = merge()[here];
+      training_.m[there] = merge_m()[here];
+      training_.v[there] = merge_v()[here];
+    });
     for (int l = 0; l < plan_.layers; ++l) {
       const TrainedPanel<T> from = trained(plan_.layer[l]);
       for_each_weight(plan_.layer[l], [&](int here, std::int64_t there) {
@@ -201,11 +226,15 @@ class ClusterFit {
     team_.sync();
     forward_hidden(rows, turn);
     const Panel<T> e = embed(rows, turn);
-    const double cost = cost_pairs(team_, training_.loss, place.count, last_.outputs, e, pairs_);
+    const Merge<distance, T> weights(merge(), last_.outputs);
+    const double cost =
+        cost_pairs(team_, training_.loss, place.count, last_.outputs, e, weights, pairs_);
     team_.sync();
     embedding_gradient(team_, plan_.batches, place.count, rows, last_.outputs, last_.activation, e,
-                       pairs_, gradient(last_));
+                       weights, pairs_, gradient(last_));
     team_.sync();
+    update_merge(team_, place.count, last_.outputs, e, pairs_, training_.adam, *adam_, merge(),
+                 merge_m(), merge_v());
     backward(rows, turn);
     return cost;
   }

@@ -21,7 +21,9 @@ ClusterPlan plan_cluster(const FitArgs<T>& args, std::int64_t threads, std::int6
   const Network& network = *args.training.network;
   ClusterPlan plan{};
   plan.batches = fit_batches(args);
-  plan.parameters = network.parameter_count();
+  plan.parameters = parameter_count(network, args.training.loss);
+  plan.merge_parameters = network.parameter_count();
+  plan.merge_count = static_cast<int>(plan.parameters - plan.merge_parameters);
   plan.layers = static_cast<int>(network.layers().size());
   plan.cost_count = static_cast<int>(std::min<std::int64_t>(plan.batches.batch, threads));
 
@@ -34,6 +36,7 @@ ClusterPlan plan_cluster(const FitArgs<T>& args, std::int64_t threads, std::int6
   const std::int64_t width = network.embedding_width();
   plan.shares = layout.take(2 * cluster_blocks * panel_bytes<T>(rows, width));
   plan.embeddings = layout.take(panel_bytes<T>(rows, width + 1));  // embedding_stride
+  plan.merge = layout.take(3 * plan.merge_count * static_cast<std::int64_t>(sizeof(T)));
   for (int l = 0; l < plan.layers; ++l) {
     const Layer& layer = network.layers()[static_cast<std::size_t>(l)];
     const bool last = l == plan.layers - 1;

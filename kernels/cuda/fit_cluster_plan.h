@@ -33,7 +33,7 @@ struct ClusterLayer {
 
 struct ClusterPlan {
   FitBatches batches;
-  std::int64_t parameters;  ///< of the network
+  std::int64_t parameters;  ///< of a training
   int layers;
   ClusterLayer layer[most_fit_layers];
   std::int64_t adam;   ///< the step's scalars
@@ -43,6 +43,9 @@ struct ClusterPlan {
   std::int64_t input;       ///< [rows, d0 + 1]
   std::int64_t shares;      ///< each block's share of z_L [2][blocks][rows, d]
   std::int64_t embeddings;  ///< [rows, d]
+  std::int64_t merge;       ///< the merge's parameters, m and v [3][merge_count]
+  int merge_count;
+  std::int64_t merge_parameters;  ///< where they begin in the flat buffers
   std::int64_t shared_bytes;
 };
 

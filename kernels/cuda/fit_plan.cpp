@@ -38,7 +38,8 @@ FitPlan plan_fit(const FitArgs<T>& args, std::int64_t threads, std::int64_t pair
   const Network& network = *args.training.network;
   FitPlan plan{};
   plan.batches = fit_batches(args);
-  plan.parameters = network.parameter_count();
+  plan.parameters = parameter_count(network, args.training.loss);
+  plan.merge = network.parameter_count();
   plan.layers = static_cast<int>(network.layers().size());
   plan.cost_count = static_cast<int>(std::min<std::int64_t>(plan.batches.batch, threads));
 

@@ -30,7 +30,7 @@ struct PlannedLayer {
 /// Where a training by one team keeps everything that lasts longer than a step's phase.
 struct FitPlan {
   FitBatches batches;
-  std::int64_t parameters;  ///< of the network
+  std::int64_t parameters;  ///< of a training
   int layers;
   PlannedLayer layer[most_fit_layers];
   Place adam;   ///< the step's scalars
@@ -40,6 +40,7 @@ struct FitPlan {
   Place input;  ///< [rows, d0 + 1]
   std::int64_t shared_bytes;
   std::int64_t workspace_bytes;
+  std::int64_t merge;  ///< where the merge's parameters begin; last, where it costs no registers
 };
 
 /// A plan for a team of so many threads that gives as much as fits a place in `shared_bytes`, what

@@ -19,7 +19,8 @@ namespace siamese::cuda {
 ///   dz_L from the pairs
 ///   dz_{l-1} = dz_l W_l^T * act'(h_{l-1})      for l = L .. 2, while W_{l+1} is updated
 ///   W_1 updated
-/// so 2 L + 3 barriers. A weight's gradient is summed and used by one thread, in registers.
+/// so 2 L + 3 barriers. Where the distance has weights they are updated while dz_{L-1} is made. A
+/// weight's gradient is summed and used by one thread, in registers.
 ///
 /// What bank conflicts are left in shared memory (a twentieth of its passes at the size of the
 /// original experiment) are a thread's stores of a tile of h by elements, four columns from its
@@ -130,11 +131,16 @@ class TeamFit {
     forward(rows);
     const PlannedLayer& last = plan_.layer[plan_.layers - 1];
     const Panel<T> e = output(plan_.layers - 1);
-    const double cost = cost_pairs(team_, training_.loss, place.count, last.outputs, e, pairs_);
+    const Merge<distance, T> merge(training_.parameters + plan_.merge, last.outputs);
+    const double cost =
+        cost_pairs(team_, training_.loss, place.count, last.outputs, e, merge, pairs_);
     team_.sync();
     embedding_gradient(team_, plan_.batches, place.count, rows, last.outputs, last.activation, e,
-                       pairs_, gradient(last));
+                       merge, pairs_, gradient(last));
     team_.sync();
+    update_merge(team_, place.count, last.outputs, e, pairs_, training_.adam, *adam_,
+                 training_.parameters + plan_.merge, training_.m + plan_.merge,
+                 training_.v + plan_.merge);
     backward(rows);
     return cost;
   }

@@ -68,6 +68,9 @@ std::optional<std::string> why_not_fused(const Network& network, const FusedForm
 
 std::optional<std::string> why_not_pair_by_pair(const TrainStepArgs<float>& args) {
   constexpr std::int64_t most_pairs_a_point = 8;  // above, steps that compute a point once do less
+  if (has_weights(args.loss.distance)) {
+    return "a distance with weights, whose gradient has no place on chip; composed steps serve it";
+  }
   if (args.pairs.form == PairForm::all) {
     return "all pairs of some points; expected pairs that bring points of their own";
   }

@@ -89,8 +89,9 @@ FusedPlan plan_fused(const Network& network, const FusedForm& form);
 /// shared memory that a block has.
 std::optional<std::string> why_not_fused(const Network& network, const FusedForm& form);
 
-/// Why a training step that computes both points of each pair anew does not serve these pairs: all
-/// pairs of some points, or many more pairs than points.
+/// Why a training step that computes both points of each pair anew, and keeps gradients on chip,
+/// does not serve this batch: a distance with weights, all pairs of some points, or many more pairs
+/// than points.
 std::optional<std::string> why_not_pair_by_pair(const TrainStepArgs<float>& args);
 
 }  // namespace siamese::cuda

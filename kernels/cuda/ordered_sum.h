@@ -11,4 +11,9 @@ namespace siamese::cuda {
 void launch_ordered_sum(const double* parts, std::int64_t count, double scale, double* out,
                         cudaStream_t stream);
 
+/// The same of each column of parts [count, width], a block each, summed in float64: out [width].
+template <class T>
+void launch_ordered_sums(const T* parts, std::int64_t count, std::int64_t width, double scale,
+                         T* out, cudaStream_t stream);
+
 }  // namespace siamese::cuda

@@ -27,33 +27,55 @@ __device__ T group_sum(T value, int lanes) {
   return value;
 }
 
-/// D(a, b) with its derivatives, in steps that fit any layout: add() takes one component of a and
-/// b; where the components lie spread over the lanes of a group, group_sum() joins them; finish()
-/// gives D; then by_a() and by_b() give the derivative by one component of a and of b.
+/// The parameters of a distance: w [width], then c. Of a distance that has none nothing is read.
+template <Distance distance, class T>
+class Merge {
+ public:
+  __device__ Merge(const T* parameters, std::int64_t width)
+      : parameters_(parameters), width_(width) {}
+
+  __device__ T weight(std::int64_t k) const {
+    if constexpr (has_weights(distance)) return parameters_[k];
+    return T(1);
+  }
+  __device__ T offset() const {
+    if constexpr (has_offset(distance)) return parameters_[width_];
+    return T(0);
+  }
+
+ private:
+  const T* parameters_;
+  std::int64_t width_;
+};
+
+/// D(a, b) with its derivatives, in steps that fit any layout: add() takes one component of a and b
+/// with its weight; where the components lie spread over the lanes of a group, group_sum() joins
+/// them; finish() gives D, from the offset; then by_a() and by_b() give the derivative by one
+/// component of a and of b.
 /// This is the difference-based family; differences are formed directly, so D(a, a) is exactly 0.
 template <Distance distance, class T>
 class PairDistance {
  public:
-  __device__ void add(T a, T b) {
+  __device__ void add(T a, T b, T /*weight*/ = T(1)) {
     const T difference = a - b;
     sum_ += distance == Distance::manhattan ? fabs(difference) : difference * difference;
   }
   __device__ void group_sum(int lanes) { sum_ = cuda::group_sum(sum_, lanes); }
 
-  __device__ T finish() {
+  __device__ T finish(T /*offset*/ = T(0)) {
     if constexpr (distance != Distance::euclidean) return sum_;
     const T root = sqrt(sum_);
     inverse_ = root == T(0) ? T(0) : T(1) / root;
     return root;
   }
 
-  __device__ T by_a(T a, T b) const {
+  __device__ T by_a(T a, T b, T /*weight*/ = T(1)) const {
     const T difference = a - b;
     if constexpr (distance == Distance::sqeuclidean) return T(2) * difference;
     if constexpr (distance == Distance::euclidean) return inverse_ * difference;
     return sign(difference);
   }
-  __device__ T by_b(T a, T b) const { return -by_a(a, b); }
+  __device__ T by_b(T a, T b, T /*weight*/ = T(1)) const { return -by_a(a, b); }
 
  private:
   T sum_ = T(0);
@@ -64,7 +86,7 @@ class PairDistance {
 template <class T>
 class PairDistance<Distance::cosine, T> {
  public:
-  __device__ void add(T a, T b) {
+  __device__ void add(T a, T b, T /*weight*/ = T(1)) {
     ab_ += a * b;
     aa_ += a * a;
     bb_ += b * b;
@@ -75,7 +97,7 @@ class PairDistance<Distance::cosine, T> {
     bb_ = cuda::group_sum(bb_, lanes);
   }
 
-  __device__ T finish() {
+  __device__ T finish(T /*offset*/ = T(0)) {
     const T norm_a = sqrt(aa_);
     const T norm_b = sqrt(bb_);
     if (norm_a == T(0) || norm_b == T(0)) return T(1);  // and the derivatives stay 0
@@ -85,10 +107,10 @@ class PairDistance<Distance::cosine, T> {
     return T(1) - similarity_;
   }
 
-  __device__ T by_a(T a, T b) const {
+  __device__ T by_a(T a, T b, T /*weight*/ = T(1)) const {
     return inverse_a_ * (similarity_ * (a * inverse_a_) - b * inverse_b_);
   }
-  __device__ T by_b(T a, T b) const {
+  __device__ T by_b(T a, T b, T /*weight*/ = T(1)) const {
     return inverse_b_ * (similarity_ * (b * inverse_b_) - a * inverse_a_);
   }
 
@@ -99,6 +121,42 @@ class PairDistance<Distance::cosine, T> {
   T inverse_a_ = T(0);
   T inverse_b_ = T(0);
   T similarity_ = T(0);
+};
+
+/// The distances with weights: D = sum w_k term_k, perhaps with an offset c. The derivative by w_k
+/// is term_k, that by c is 1.
+template <Distance distance, class T>
+requires(has_weights(distance)) class PairDistance<distance, T> {
+ public:
+  static __device__ T term(T a, T b) {
+    if constexpr (distance == Distance::weighted_l1) return fabs(a - b);
+    return ratio(a, b) * (a - b);
+  }
+
+  __device__ void add(T a, T b, T weight) { sum_ += weight * term(a, b); }
+  __device__ void group_sum(int lanes) { sum_ = cuda::group_sum(sum_, lanes); }
+  __device__ T finish(T offset) const { return sum_ + offset; }
+
+  __device__ T by_a(T a, T b, T weight) const {
+    if constexpr (distance == Distance::weighted_l1) return weight * sign(a - b);
+    const T r = ratio(a, b);
+    return weight * r * (T(2) - r);
+  }
+  __device__ T by_b(T a, T b, T weight) const {
+    if constexpr (distance == Distance::weighted_l1) return -by_a(a, b, weight);
+    const T r = ratio(a, b);
+    return -weight * r * (T(2) + r);
+  }
+
+ private:
+  /// r = (a - b) / (a + b) of chi_square, whose derivatives are (a - b) (a + 3 b) / (a + b)^2 =
+  /// r (2 - r), and by b -r (2 + r).
+  static __device__ T ratio(T a, T b) {
+    const T difference = a - b;
+    return difference == T(0) ? T(0) : difference / (a + b);
+  }
+
+  T sum_ = T(0);
 };
 
 /// What distance D costs against target t, with the derivative by D.

@@ -312,7 +312,7 @@ __global__ void __launch_bounds__(chain_threads, 1)
 
 template <class Multiplier>
 void allow_train_chain(const TrainPlan& plan, Distance distance) {
-  with_distance(distance, [&](auto d) {
+  with_unweighted_distance(distance, [&](auto d) {
     allow_shared(train_chain<Multiplier, d.value>, plan.chain_shared_bytes, "train_chain");
   });
 }
@@ -320,7 +320,7 @@ void allow_train_chain(const TrainPlan& plan, Distance distance) {
 template <class Multiplier>
 void launch_train_chain(const TrainPlan& plan, const TrainStepArgs<float>& args,
                         const TrainStores& stores, cudaStream_t stream) {
-  with_distance(args.loss.distance, [&](auto d) {
+  with_unweighted_distance(args.loss.distance, [&](auto d) {
     train_chain<Multiplier, d.value><<<static_cast<unsigned>(stores.chain_blocks), chain_threads,
                                        static_cast<std::size_t>(plan.chain_shared_bytes), stream>>>(
         plan, args, stores.image, stores.records, stores.outer, stores.costs);

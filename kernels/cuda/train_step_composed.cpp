@@ -94,7 +94,7 @@ struct Workspace {
       : hidden(Device::cuda, args.points * args.network->hidden_width()),
         embeddings(Device::cuda, args.points * args.network->embedding_width()),
         gradient(Device::cuda, embeddings.size()),
-        gradients(Device::cuda, args.network->parameter_count()) {}
+        gradients(Device::cuda, parameter_count(*args.network, args.loss)) {}
 };
 
 /// The arguments of a step's parts; without a workspace, their shapes.
@@ -108,6 +108,8 @@ class PartArgs {
     embeddings_ = workspace->embeddings.data();
     gradient_ = workspace->gradient.data();
     gradients_ = workspace->gradients.data();
+    merge_ = step.parameters + step.network->parameter_count();
+    merge_gradient_ = gradients_ + step.network->parameter_count();
   }
 
   PairForwardArgs<T> forward() const {
@@ -122,20 +124,24 @@ class PartArgs {
     return {.points = step_.points,
             .width = step_.network->embedding_width(),
             .embeddings = embeddings_,
+            .merge = merge_,
             .pairs = step_.pairs,
             .loss = step_.loss,
             .loss_value = step_.loss_value,
-            .gradient = gradient_};
+            .gradient = gradient_,
+            .merge_gradient = merge_gradient_};
   }
   AllPairsLossArgs<T> all_pairs_loss() const {
     return {.points = step_.points,
             .width = step_.network->embedding_width(),
             .embeddings = embeddings_,
+            .merge = merge_,
             .coordinate_width = step_.pairs.coordinate_width,
             .coordinates = step_.pairs.coordinates,
             .loss = step_.loss,
             .loss_value = step_.loss_value,
-            .gradient = gradient_};
+            .gradient = gradient_,
+            .merge_gradient = merge_gradient_};
   }
   PairBackwardArgs<T> backward() const {
     return {.network = step_.network,
@@ -148,7 +154,7 @@ class PartArgs {
             .gradients = gradients_};
   }
   AdamArgs<T> adam() const {
-    return {.count = step_.network->parameter_count(),
+    return {.count = parameter_count(*step_.network, step_.loss),
             .gradients = gradients_,
             .parameters = step_.parameters,
             .m = step_.m,
@@ -163,6 +169,8 @@ class PartArgs {
   T* embeddings_ = nullptr;
   T* gradient_ = nullptr;
   T* gradients_ = nullptr;
+  const T* merge_ = nullptr;
+  T* merge_gradient_ = nullptr;
 };
 
 /// Where the wanted all-pairs loss does not serve a shape, square does, which serves all.

@@ -105,6 +105,9 @@ __device__ double pair_gradients(const Args& args, std::int64_t first_pair,
       return pair_gradients_by<Distance::manhattan>(args, first_pair, step);
     case Distance::cosine:
       return pair_gradients_by<Distance::cosine>(args, first_pair, step);
+    case Distance::chi_square:
+    case Distance::weighted_l1:
+      break;  // refused
   }
   return 0.0;
 }

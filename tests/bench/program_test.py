@@ -65,6 +65,7 @@ class Usage(unittest.TestCase):
         self.refused("--network", "11-x", says="'x'")
         self.refused("--network", "100000-100000", says="parameters")
         self.refused("--loss", "taxicab", says="taxicab")
+        self.refused("--loss", "chi_square", "--network", "3-2tanh", says="last layer is tanh")
         self.refused("--threads", "0", says="--threads")
         for threads in ("many", "1e30", "1.5", "4097", ""):
             self.refused("--threads", threads, says=f"--threads: '{threads}'; expected a whole number, 1 to 4096")

@@ -50,6 +50,8 @@ TEST(Work, DistanceLossOfEachDistance) {
   EXPECT_EQ(operations(Distance::euclidean), 10 * (14 + 2));
   EXPECT_EQ(operations(Distance::manhattan), 10 * (8 + 2));
   EXPECT_EQ(operations(Distance::cosine), 10 * (23 + 2) + 7 * 4);
+  EXPECT_EQ(operations(Distance::chi_square), 10 * (32 + 2));
+  EXPECT_EQ(operations(Distance::weighted_l1), 10 * (18 + 2));
 }
 
 TEST(Work, LogisticTakesTwoFunctions) {
@@ -95,6 +97,19 @@ TEST(Work, TrainStepIsItsPartsWithoutWhatTheyHandOn) {
   EXPECT_EQ(w.bytes, 4 * (7 * 3 + 6 * 32 + 10) + 8 * 10);
   const Work all = work_of<TrainStepArgs<float>>(small(ProblemSpec::all_pairs(4)));
   EXPECT_EQ(all.operations, 4 * 2 * (25 + 35) + 6 * 23 + 32 * 12);
+}
+
+// Width 2: w, c and their gradients are 3 numbers each.
+TEST(Work, ParametersOfTheMergeCount) {
+  ProblemSpec spec = small(ProblemSpec::indexed(7, 10));
+  spec.loss = {Distance::weighted_l1, Criterion::absolute};
+  EXPECT_EQ(work_of<DistanceLossArgs<float>>(spec).bytes, 4 * (2 * (7 * 2 + 3) + 10) + 8 * 10);
+  const Work step = work_of<TrainStepArgs<float>>(spec);
+  EXPECT_EQ(step.operations, 7 * 2 * (25 + 35) + 10 * 20 + 35 * 12);
+  EXPECT_EQ(step.bytes, 4 * (7 * 3 + 6 * 35 + 10) + 8 * 10);
+  ProblemSpec all = small(ProblemSpec::all_pairs(4));
+  all.loss = spec.loss;
+  EXPECT_EQ(work_of<AllPairsLossArgs<float>>(all).bytes, 4 * (4 * (2 + 2 + 2) + 2 * 3));
 }
 
 TEST(Work, FitIsItsSteps) {

@@ -44,11 +44,14 @@ TEST(Golden, LossesAndTheirGradients) {
     const std::string name = value.at("loss");
     SCOPED_TRACE(name);
     const std::vector<double> targets = numbers(value.at("targets"));
-    const LossValue<double> got = name == "as_written"
-                                      ? as_written_loss<double>(e, pairs, targets)
-                                      : pair_loss<double>(parse_loss(name), e, pairs, targets);
+    const std::vector<double> merge = numbers(value.at("merge"));
+    const LossValue<double> got =
+        name == "as_written" ? as_written_loss<double>(e, pairs, targets)
+                             : pair_loss<double>(parse_loss(name), e, pairs, targets, merge);
     expect_same("loss", std::span(&got.value, 1), std::vector<double>{value.at("value")});
     expect_same("gradient", elements(got.gradient), numbers(value.at("gradient")));
+    expect_same("gradient of the merge", elements(RowMatrix<double>(got.merge_gradient)),
+                numbers(value.at("merge_gradient")));
   }
 }
 

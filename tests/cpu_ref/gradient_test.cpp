@@ -11,7 +11,7 @@
 #include "cpu_ref/compare.h"
 #include "cpu_ref/train.h"
 #include "model/random.h"
-#include "verify/problem.h"
+#include "verify/trial.h"
 
 namespace siamese::ref {
 namespace {
@@ -54,15 +54,22 @@ TEST_P(LossGradient, MatchesDifferences) {
   spec.network = Network({1, 5}, {Activation::linear});
   spec.loss = GetParam().loss;
   const RowMatrix<double> e = load<double>(verify::draw_uniform(35, 0.0, 1.0, 5).data(), 7, 5);
-  const verify::PairTargets given = verify::draw_pair_targets(spec, e);
-  const LossValue<double> value = verify::reference_loss(spec, e, given);
+  const std::vector<double> merge = verify::cast<double>(verify::draw_merge(spec));
+  const verify::PairTargets given = verify::draw_pair_targets(spec, e, merge);
+  const LossValue<double> value = verify::reference_loss(spec, e, merge, given);
   EXPECT_GT(value.gradient.norm(), 0.0);
   const std::vector<double> differences =
       central_differences({e.data(), e.data() + e.size()}, [&](std::span<const double> moved) {
-        return verify::reference_loss(spec, load<double>(moved.data(), 7, 5), given).value;
+        return verify::reference_loss(spec, load<double>(moved.data(), 7, 5), merge, given).value;
       });
-  expect_near({value.gradient.data(), static_cast<std::size_t>(value.gradient.size())}, differences,
-              value.value);
+  expect_near(verify::elements(value.gradient), differences, value.value);
+
+  EXPECT_EQ(value.merge_gradient.norm() > 0.0, !merge.empty());
+  const std::vector<double> by_merge =
+      central_differences(merge, [&](std::span<const double> moved) {
+        return verify::reference_loss(spec, e, moved, given).value;
+      });
+  expect_near(verify::elements(RowMatrix<double>(value.merge_gradient)), by_merge, value.value);
 }
 
 std::vector<LossCase> loss_cases() {
@@ -107,15 +114,19 @@ TEST_P(NetworkGradient, MatchesDifferences) {
   const std::vector<double> parameters(drawn.begin(), drawn.end());
   const RowMatrix<double> x = load<double>(verify::draw_points(spec, drawn).data(), 6, 4);
   const verify::PairTargets given =
-      verify::draw_pair_targets(spec, forward<double>(spec.network, parameters, x).back());
-  const BatchLoss<double> batch_loss = [&](const RowMatrix<double>& e) {
-    return verify::reference_loss(spec, e, given);
+      verify::draw_pair_targets(spec, forward<double>(spec.network, parameters, x).back(),
+                                merge_of<double>(spec.network, parameters));
+  const BatchLoss<double> batch_loss = [&](const RowMatrix<double>& e,
+                                           std::span<const double> merge) {
+    return verify::reference_loss(spec, e, merge, given);
   };
   const BatchGradients<double> batch =
       batch_gradients<double>(spec.network, parameters, x, batch_loss);
   const std::vector<double> differences =
       central_differences(parameters, [&](std::span<const double> moved) {
-        return batch_loss(forward<double>(spec.network, moved, x).back()).value;
+        return batch_loss(forward<double>(spec.network, moved, x).back(),
+                          merge_of<double>(spec.network, moved))
+            .value;
       });
   expect_near(batch.gradients, differences, batch.loss);
 }
@@ -126,7 +137,8 @@ INSTANTIATE_TEST_SUITE_P(
                                      Activation::tanh),
                      testing::Values(Loss{Distance::sqeuclidean, Criterion::squared, 1.0},
                                      Loss{Distance::euclidean, Criterion::absolute, 1.0},
-                                     Loss{Distance::cosine, Criterion::huber, 0.01})),
+                                     Loss{Distance::cosine, Criterion::huber, 0.01},
+                                     Loss{Distance::weighted_l1, Criterion::logistic})),
     [](const auto& info) {
       return fmt::format("{}_{}", name(std::get<0>(info.param)),
                          name(std::get<1>(info.param).distance));

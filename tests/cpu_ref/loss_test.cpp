@@ -24,9 +24,17 @@ RowMatrix<double> rows(std::initializer_list<std::initializer_list<double>> valu
   return matrix;
 }
 
-LossValue<double> one_pair(const Loss& loss, const RowMatrix<double>& e, double target) {
+LossValue<double> one_pair(const Loss& loss, const RowMatrix<double>& e, double target,
+                           const std::vector<double>& merge = {}) {
   const std::vector<double> targets{target};
-  return pair_loss<double>(loss, e, {{0}, {1}}, targets);
+  return pair_loss<double>(loss, e, {{0}, {1}}, targets, merge);
+}
+
+/// Weights 1 and an offset of 0, where a distance has them.
+std::vector<double> plain_merge(Distance distance, Eigen::Index width) {
+  std::vector<double> merge(static_cast<std::size_t>(merge_parameters(distance, width)), 1.0);
+  if (has_offset(distance)) merge.back() = 0.0;
+  return merge;
 }
 
 const RowMatrix<double> a_and_b = rows({{1, 2, 3}, {2, 0, 3}});  // a - b = (-1, 2, 0)
@@ -37,15 +45,43 @@ TEST(Distances, ClosedForms) {
   EXPECT_DOUBLE_EQ(one_pair({Distance::manhattan}, a_and_b, 0).value, 3.0);
   EXPECT_DOUBLE_EQ(one_pair({Distance::cosine}, a_and_b, 0).value,
                    1.0 - 11.0 / std::sqrt(14.0 * 13.0));
+  EXPECT_DOUBLE_EQ(one_pair({Distance::chi_square}, a_and_b, 0, {0.5, 2.0, 7.0}).value,
+                   0.5 * 1.0 / 3.0 + 2.0 * 4.0 / 2.0);
+  EXPECT_DOUBLE_EQ(one_pair({Distance::weighted_l1}, a_and_b, 0, {0.5, 2.0, 7.0, 0.25}).value,
+                   0.5 * 1.0 + 2.0 * 2.0 + 0.25);
+}
+
+// D = 1/3 w_1 + 2 w_2 of 1 and 2, 2 and 0; the loss is D.
+TEST(Distances, GradientsOfChiSquare) {
+  const LossValue<double> loss = one_pair({Distance::chi_square}, a_and_b, 0, {0.5, 2.0, 7.0});
+  EXPECT_TRUE(loss.gradient.isApprox(
+      rows({{0.5 * -7.0 / 9.0, 2.0 * 1.0, 0.0}, {0.5 * 5.0 / 9.0, 2.0 * -3.0, 0.0}}), 1e-15));
+  EXPECT_TRUE(loss.merge_gradient.isApprox(rows({{1.0 / 3.0, 2.0, 0.0}}), 1e-15));
+}
+
+TEST(Distances, GradientsOfWeightedL1) {
+  const LossValue<double> loss =
+      one_pair({Distance::weighted_l1}, a_and_b, 0, {0.5, 2.0, 7.0, 0.25});
+  EXPECT_EQ(loss.gradient, rows({{-0.5, 2.0, 0.0}, {0.5, -2.0, 0.0}}));
+  EXPECT_EQ(RowMatrix<double>(loss.merge_gradient), rows({{1.0, 2.0, 0.0, 1.0}}));
+}
+
+TEST(Distances, ChiSquareOfTwoZerosIsZero) {
+  const LossValue<double> loss =
+      one_pair({Distance::chi_square}, rows({{0.0, 1.0}, {0.0, 0.0}}), 0, {3.0, 1.0});
+  EXPECT_EQ(loss.value, 1.0);
+  EXPECT_EQ(loss.gradient, rows({{0.0, 1.0}, {0.0, -3.0}}));
+  EXPECT_EQ(RowMatrix<double>(loss.merge_gradient), rows({{0.0, 1.0}}));
 }
 
 TEST(Distances, IdenticalPairHasDistanceAndGradientZero) {
   Random random(1);
   RowMatrix<double> e(2, 128);
   for (Eigen::Index k = 0; k < 128; ++k) e(0, k) = e(1, k) = random.uniform();
-  for (const Distance distance :
-       {Distance::sqeuclidean, Distance::euclidean, Distance::manhattan}) {
-    const LossValue<double> loss = one_pair({distance, Criterion::absolute}, e, 0.5);
+  for (const Distance distance : {Distance::sqeuclidean, Distance::euclidean, Distance::manhattan,
+                                  Distance::chi_square, Distance::weighted_l1}) {
+    const LossValue<double> loss =
+        one_pair({distance, Criterion::absolute}, e, 0.5, plain_merge(distance, 128));
     EXPECT_EQ(loss.value, 0.5) << name(distance);  // |0 - 0.5|: the distance is exactly 0
     EXPECT_EQ(loss.gradient.cwiseAbs().maxCoeff(), 0.0) << name(distance);
   }
@@ -146,10 +182,16 @@ TEST(Batches, EmptyBatchHasLossAndGradientZero) {
 TEST(Batches, SelfPairHasItsLossAndNoGradient) {
   const std::vector<double> targets{0.75};
   for (const Distance distance : all_distances) {
-    const LossValue<double> loss =
-        pair_loss<double>({distance, Criterion::squared}, a_and_b, {{1}, {1}}, targets);
+    const LossValue<double> loss = pair_loss<double>({distance, Criterion::squared}, a_and_b,
+                                                     {{1}, {1}}, targets, plain_merge(distance, 3));
     EXPECT_NEAR(loss.value, 0.75 * 0.75, 1e-15) << name(distance);
     EXPECT_EQ(loss.gradient.squaredNorm(), 0.0) << name(distance);
+    if (has_weights(distance)) {
+      EXPECT_EQ(loss.merge_gradient.head(3).squaredNorm(), 0.0) << name(distance);
+    }
+    if (has_offset(distance)) {
+      EXPECT_EQ(loss.merge_gradient(3), -1.5) << name(distance);
+    }
   }
 }
 
@@ -162,6 +204,12 @@ TEST(Batches, CountsThatDisagreeAreErrors) {
   EXPECT_THROW(pair_loss<double>({}, e, {{0, 4}, {1, 2}}, two_targets), UsageError);
   EXPECT_THROW(pair_loss<double>({}, e, {{0, -1}, {1, 2}}, two_targets), UsageError);
   EXPECT_THROW(all_pairs_loss<double>({}, e, RowMatrix<double>::Random(3, 3)), UsageError);
+  for (const Distance distance :
+       {Distance::euclidean, Distance::chi_square, Distance::weighted_l1}) {
+    EXPECT_THROW(one_pair({distance}, e, 1.0, two_targets), UsageError) << name(distance);
+    EXPECT_THROW(all_pairs_loss<double>({distance}, e, e, two_targets), UsageError)
+        << name(distance);
+  }
 }
 
 TEST(Batches, NanInAnEmbeddingReachesLossAndGradient) {
@@ -169,7 +217,8 @@ TEST(Batches, NanInAnEmbeddingReachesLossAndGradient) {
   e(0, 1) = std::numeric_limits<double>::quiet_NaN();
   for (const Distance distance : all_distances) {
     for (const Criterion criterion : all_criteria) {
-      const LossValue<double> loss = one_pair({distance, criterion, 1.0}, e, 1.0);
+      const LossValue<double> loss =
+          one_pair({distance, criterion, 1.0}, e, 1.0, plain_merge(distance, 3));
       EXPECT_TRUE(std::isnan(loss.value)) << name(distance) << ' ' << name(criterion);
       EXPECT_TRUE(std::isnan(loss.gradient(0, 1))) << name(distance) << ' ' << name(criterion);
     }
@@ -188,9 +237,11 @@ TEST(Batches, AllPairsIsTheListOfAllPairs) {
     targets.push_back((c.row(list.first[p]) - c.row(list.second[p])).norm());
   }
   for (const Distance distance : all_distances) {
-    const LossValue<double> all = all_pairs_loss<double>({distance}, e, c);
-    const LossValue<double> listed = pair_loss<double>({distance}, e, list, targets);
+    const std::vector<double> merge = plain_merge(distance, 4);
+    const LossValue<double> all = all_pairs_loss<double>({distance}, e, c, merge);
+    const LossValue<double> listed = pair_loss<double>({distance}, e, list, targets, merge);
     EXPECT_NEAR(all.value, listed.value, 1e-14);
+    EXPECT_LT((all.merge_gradient - listed.merge_gradient).norm(), 1e-14);
     EXPECT_LT((all.gradient - listed.gradient).cwiseAbs().maxCoeff(), 1e-14);
   }
 }

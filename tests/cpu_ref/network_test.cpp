@@ -109,7 +109,8 @@ TEST(Training, FitVisitsEveryPairOnceAnEpoch) {
   std::vector<std::size_t> batches;
   const std::vector<double> curve = fit<double>(
       training, x, pairs, targets,
-      [&](const RowMatrix<double>& e, const PairList& batch, std::span<const double> t) {
+      [&](const RowMatrix<double>& e, std::span<const double>, const PairList& batch,
+          std::span<const double> t) {
         seen.insert(seen.end(), t.begin(), t.end());
         batches.push_back(t.size());
         return pair_loss<double>({}, e, batch, t);
@@ -134,7 +135,7 @@ TEST(Training, LossFalls) {
   training.adam.learning_rate = 0.01;
   const RowMatrix<double> x = RowMatrix<double>::Random(20, 3);
   const RowMatrix<double> c = x.leftCols(2) * 0.25;
-  const BatchLoss<double> loss = [&](const RowMatrix<double>& e) {
+  const BatchLoss<double> loss = [&](const RowMatrix<double>& e, std::span<const double>) {
     return all_pairs_loss<double>({Distance::euclidean, Criterion::squared}, e, c);
   };
   const double first = train_step(training, x, loss);

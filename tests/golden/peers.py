@@ -23,12 +23,17 @@ torch.set_default_dtype(torch.float64)
 RANDOM = np.random.default_rng(20190427)
 
 DISTANCES = {
-    "sqeuclidean": lambda a, b: torch.linalg.vector_norm(a - b, ord=2, dim=1).square(),
-    "euclidean": lambda a, b: F.pairwise_distance(a, b, p=2, eps=0.0),
-    "manhattan": lambda a, b: F.pairwise_distance(a, b, p=1, eps=0.0),
-    "cosine": lambda a, b: 1.0 - F.cosine_similarity(a, b, dim=1, eps=0.0),
+    "sqeuclidean": lambda a, b, merge: torch.linalg.vector_norm(a - b, ord=2, dim=1).square(),
+    "euclidean": lambda a, b, merge: F.pairwise_distance(a, b, p=2, eps=0.0),
+    "manhattan": lambda a, b, merge: F.pairwise_distance(a, b, p=1, eps=0.0),
+    "cosine": lambda a, b, merge: 1.0 - F.cosine_similarity(a, b, dim=1, eps=0.0),
+    "chi_square": lambda a, b, merge: F.linear((a - b).square() / (a + b), merge),
+    "weighted_l1":
+        lambda a, b, merge: F.linear(torch.abs(a - b), merge[None, :-1], merge[-1:]).squeeze(1),
 }
 
+
+MERGE_PARAMETERS = {"chi_square": lambda width: width, "weighted_l1": lambda width: width + 1}
 
 LABELLED = ("contrastive_1_is_dissimilar", "logistic_1_is_similar")  # targets are 0 or 1
 
@@ -65,23 +70,27 @@ def losses():
     second = (first + RANDOM.integers(1, points, pairs)) % points
     cases = []
 
-    def add(name, targets, loss_of):
+    def add(name, targets, loss_of, merge=()):
         embeddings = torch.tensor(e, requires_grad=True)
-        loss = loss_of(embeddings[first], embeddings[second], torch.tensor(targets))
+        parameters = torch.tensor(merge, requires_grad=True)
+        loss = loss_of(embeddings[first], embeddings[second], parameters, torch.tensor(targets))
         loss.backward()
-        cases.append({"loss": name, "targets": flat(targets), "value": loss.item(),
-                      "gradient": flat(embeddings.grad)})
+        cases.append({"loss": name, "targets": flat(targets), "merge": flat(merge),
+                      "value": loss.item(), "gradient": flat(embeddings.grad),
+                      "merge_gradient": flat([] if parameters.grad is None else parameters.grad)})
 
     for (distance, d), (criterion, c) in itertools.product(DISTANCES.items(), CRITERIA.items()):
         constant = 0.3 if criterion == "huber" else 0.9
         targets = (RANDOM.integers(0, 2, pairs).astype(float) if criterion in LABELLED
                    else RANDOM.uniform(0.0, 1.5, pairs))
         suffix = f":{constant}" if criterion in ("huber", "contrastive_1_is_dissimilar") else ""
+        merge = RANDOM.uniform(-0.5, 1.5, MERGE_PARAMETERS.get(distance, lambda width: 0)(width))
         add(f"{distance}/{criterion}{suffix}", targets,
-            lambda a, b, t, d=d, c=c, constant=constant: c(d(a, b), t, constant))
+            lambda a, b, merge, t, d=d, c=c, constant=constant: c(d(a, b, merge), t, constant),
+            merge)
     # The original script's loss: targets (m, 1) against distances (m,).
     add("as_written", RANDOM.uniform(0.0, 1.5, pairs),
-        lambda a, b, t: torch.mean(torch.abs(torch.sum(torch.square(a - b), 1) - t[:, None])))
+        lambda a, b, _, t: torch.mean(torch.abs(torch.sum(torch.square(a - b), 1) - t[:, None])))
     return {"points": points, "width": width, "embeddings": flat(e), "first": first.tolist(),
             "second": second.tolist(), "cases": cases}
 

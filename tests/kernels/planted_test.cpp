@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "kernels/variant.h"
 #include "model/parameters.h"
@@ -100,6 +101,54 @@ TEST(PlantedDistanceLoss, SumInPlaceOfMean) {
       passes<Distances>(pairs, {}, [](const Distances& args) { *args.loss_value *= 435.0; }));
 }
 
+ProblemSpec of_loss(ProblemSpec spec, const Loss& loss) {
+  spec.loss = loss;
+  return spec;
+}
+const ProblemSpec weighted =
+    of_loss(ProblemSpec::indexed(41, 435), {Distance::weighted_l1, Criterion::logistic});
+
+TEST(PlantedMerge, RightOnePasses) { EXPECT_TRUE(passes<Distances>(weighted)); }
+
+TEST(PlantedMerge, ForgottenWeights) {
+  const std::vector<float> ones(11, 1.0F);
+  EXPECT_FALSE(passes<Distances>(weighted, [&](Distances& args) { args.merge = ones.data(); }));
+}
+
+TEST(PlantedMerge, OneWeightsGradient) {
+  EXPECT_FALSE(passes<Distances>(weighted, {},
+                                 [](const Distances& args) { args.merge_gradient[9] *= 1.001F; }));
+}
+
+TEST(PlantedMerge, ForgottenGradientOfTheOffset) {
+  EXPECT_FALSE(passes<Distances>(weighted, {},
+                                 [](const Distances& args) { args.merge_gradient[10] = 0.0F; }));
+}
+
+TEST(PlantedMerge, UnwrittenGradient) {
+  EXPECT_FALSE(passes<Distances>(weighted, {}, [](const Distances& args) {
+    args.merge_gradient[0] = std::numeric_limits<float>::quiet_NaN();
+  }));
+}
+
+TEST(PlantedMerge, ChiSquareWithItsDerivativesSwapped) {
+  const ProblemSpec spec =
+      of_loss(ProblemSpec::dense(33), {Distance::chi_square, Criterion::squared});
+  EXPECT_TRUE(passes<Distances>(spec));
+  EXPECT_FALSE(passes<Distances>(spec, {}, [](const Distances& args) {
+    std::swap_ranges(args.gradient, args.gradient + 330, args.gradient + 330);
+  }));
+}
+
+TEST(PlantedLogistic, SignOfTheLogit) {
+  std::vector<float> opposite;
+  EXPECT_FALSE(passes<Distances>(weighted, [&](Distances& args) {
+    opposite.assign(args.pairs.targets, args.pairs.targets + args.pairs.count);
+    for (float& target : opposite) target = 1.0F - target;
+    args.pairs.targets = opposite.data();
+  }));
+}
+
 using AllPairs = AllPairsLossArgs<float>;
 const ProblemSpec all = ProblemSpec::all_pairs(65);
 
@@ -189,6 +238,31 @@ TEST(PlantedTrainStep, OtherDistance) {
   EXPECT_FALSE(passes<Step>(pairs, [](Step& args) { args.loss.distance = Distance::sqeuclidean; }));
 }
 
+TEST(PlantedTrainStep, MergeLeftAsItWas) {
+  const ProblemSpec spec = weighted;
+  EXPECT_TRUE(passes<Step>(spec));
+  EXPECT_FALSE(passes<Step>(spec, {}, [](const Step& args) {
+    std::fill_n(args.m + args.network->parameter_count(), 11, 0.0F);
+  }));
+}
+
+using Training = FitArgs<float>;
+
+TEST(PlantedFit, MergeLeftAsItWas) {
+  for (const Distance distance : {Distance::chi_square, Distance::weighted_l1}) {
+    ProblemSpec spec = of_loss(ProblemSpec::indexed(40, 100), {distance, Criterion::squared});
+    spec.network = Network::parse("5-33relu-17tanh-6sigmoid");
+    EXPECT_TRUE(passes<Training>(spec));
+    std::vector<float> begin;
+    const auto merge_of = [&](const Training& args) {
+      return args.training.parameters + args.training.network->parameter_count();
+    };
+    EXPECT_FALSE(passes<Training>(
+        spec, [&](Training& args) { begin.assign(merge_of(args), merge_of(args) + 6); },
+        [&](const Training& args) { std::ranges::copy(begin, merge_of(args)); }));
+  }
+}
+
 // The tolerances of tensor cores' precisions are wider; the same bugs must stay outside.
 class PlantedLowPrecision : public testing::TestWithParam<Precision> {
  protected:
@@ -206,6 +280,13 @@ TEST_P(PlantedLowPrecision, RightOnesPass) {
   EXPECT_TRUE(passes<Forward>(points));
   EXPECT_TRUE(passes<Backward>(points));
   EXPECT_TRUE(passes<Step>(pairs));
+  EXPECT_TRUE(passes<Step>(weighted));
+}
+
+TEST_P(PlantedLowPrecision, StepForgottenGradientOfTheMerge) {
+  EXPECT_FALSE(passes<Step>(weighted, {}, [](const Step& args) {
+    std::fill_n(args.m + args.network->parameter_count(), 11, 0.0F);
+  }));
 }
 
 TEST_P(PlantedLowPrecision, ForwardDroppedTailRow) {

@@ -118,8 +118,9 @@ class Experiment(ProgramTest):
 
     def test_every_loss_runs(self):
         for loss in ("as_written", "sqeuclidean", "euclidean/squared", "manhattan/huber:0.5",
-                     "cosine"):
+                     "cosine", "chi_square/huber:0.5", "weighted_l1"):
             self.succeed(*QUICK, "--loss", loss)
+        self.succeed(*QUICK, "--loss", "weighted_l1/squared", "--all-pairs")
         self.succeed(*QUICK, "--loss", "sqeuclidean", "--target", "squared_distance")
 
     def test_multilateration_says_when_it_is_not_exact(self):

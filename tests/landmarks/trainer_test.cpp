@@ -21,7 +21,8 @@ TrainingTask small_task(bool all_pairs, std::optional<Loss> loss = Loss{}) {
   const LandmarkData data = uniform_landmark_data(12, 5, 3, random);
   TrainingTask task;
   task.network = Network::parse("5-17relu-9relu-3sigmoid");
-  task.parameters = glorot_uniform(task.network, 1);
+  task.parameters =
+      loss ? initial_parameters(task.network, *loss, 1) : glorot_uniform(task.network, 1);
   task.x = data.features;
   task.loss = loss;
   task.all_pairs = all_pairs;
@@ -74,6 +75,31 @@ TEST_P(AgainstReference, EveryVariantTrainsAlike) {
     const bool narrow = name.find("float32") == std::string::npos && !name.ends_with("tf32x3");
     for (std::size_t e = 0; e < want.size(); ++e) {
       EXPECT_NEAR(got[e], want[e], (narrow ? 2e-2 : 2e-5) * want[e]) << "epoch " << e;
+    }
+  }
+}
+
+// The weights of a distance are trained with the network's, by whoever trains.
+TEST(Trainer, TrainsTheMergeAlike) {
+  for (const bool all_pairs : {false, true}) {
+    for (const Distance distance : {Distance::chi_square, Distance::weighted_l1}) {
+      const TrainingTask task = small_task(all_pairs, Loss{distance, Criterion::squared});
+      const auto reference = make_reference_trainer(task);
+      const auto trainer = make_trainer(task, "");
+      SCOPED_TRACE(fmt::format("{} by {}", name(distance), trainer->name()));
+      EXPECT_NE(trainer->name(), reference->name());
+      const std::vector<double> want_losses = reference->train(4);
+      const std::vector<double> losses = trainer->train(4);
+      for (std::size_t e = 0; e < 4; ++e) EXPECT_NEAR(losses[e], want_losses[e], 2e-5);
+      const std::vector<double> want = reference->parameters();
+      const std::vector<double> got = trainer->parameters();
+      ASSERT_EQ(got.size(), want.size());
+      const auto merge = static_cast<std::size_t>(task.network.parameter_count());
+      ASSERT_GT(want.size(), merge);
+      for (std::size_t i = merge; i < want.size(); ++i) {
+        EXPECT_NEAR(got[i], want[i], 1e-5);
+        EXPECT_NE(want[i], task.parameters[i]);
+      }
     }
   }
 }

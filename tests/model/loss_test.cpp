@@ -5,6 +5,7 @@
 #include "model/adam.h"
 #include "model/error.h"
 #include "model/numbers.h"
+#include "model/parameters.h"
 
 namespace siamese {
 namespace {
@@ -41,6 +42,36 @@ INSTANTIATE_TEST_SUITE_P(Texts, FaultyLoss,
                                          "euclidean/absolute:1", "Euclidean",
                                          "euclidean/logistic_1_is_similar:1",
                                          "euclidean/huber:1,5"));
+
+TEST(Merge, HasWeightsAndPerhapsAnOffset) {
+  EXPECT_EQ(merge_parameters(Distance::euclidean, 10), 0);
+  EXPECT_EQ(merge_parameters(Distance::chi_square, 10), 10);
+  EXPECT_EQ(merge_parameters(Distance::weighted_l1, 10), 11);
+}
+
+TEST(Merge, BeginsAsThePlainDistance) {
+  const Network network = Network::parse("3-5relu-2");
+  const std::vector<float> plain = glorot_uniform(network, 1);
+  EXPECT_EQ(initial_parameters(network, {Distance::manhattan}, 1), plain);
+  for (const Distance distance : {Distance::chi_square, Distance::weighted_l1}) {
+    std::vector<float> want = plain;
+    want.insert(want.end(), {1.0F, 1.0F});
+    if (distance == Distance::weighted_l1) want.push_back(0.0F);
+    EXPECT_EQ(initial_parameters(network, {distance}, 1), want);
+    EXPECT_EQ(parameter_count(network, {distance}), static_cast<std::int64_t>(want.size()));
+  }
+}
+
+TEST(Merge, ChiSquareIsForFeaturesThatAreNotNegative) {
+  for (const char* last : {"relu", "sigmoid"}) {
+    EXPECT_NO_THROW(check_loss(Network::parse(std::string("3-2") + last), {Distance::chi_square}));
+  }
+  for (const char* last : {"", "tanh"}) {
+    const Network network = Network::parse(std::string("3-2") + last);
+    EXPECT_THROW(check_loss(network, {Distance::chi_square}), UsageError);
+    EXPECT_NO_THROW(check_loss(network, {Distance::weighted_l1}));
+  }
+}
 
 TEST(Numbers, WholeTextOrNothing) {
   EXPECT_EQ(parse_double("1.5"), 1.5);

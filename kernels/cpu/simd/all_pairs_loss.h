@@ -24,8 +24,8 @@ struct Slopes {
   alignas(64) T along_j[chunk_points];
 };
 
-/// Sums over the features of term(point i's, points j's), for `vectors` vectors of points from j
-/// on: several at a time, so that one sum need not wait for another.
+/// Sums over the features k of term(k, point i's, points j's), for `vectors` vectors of points from
+/// j on: several at a time, so that one sum need not wait for another.
 template <int vectors, class T, class Term>
 inline void sum_features(FeatureMajor<const T> points, std::int64_t width, std::int64_t i,
                          std::int64_t j, Vector<T> (&sums)[vectors], const Term& term) {
@@ -33,7 +33,7 @@ inline void sum_features(FeatureMajor<const T> points, std::int64_t width, std::
   const T* feature = points.data;
   for (std::int64_t k = 0; k < width; ++k, feature += points.stride) {
     const Vector<T> of_i = broadcast(feature[i]);
-    repeat<vectors>([&](auto v) { sums[v] += term(of_i, load(feature + j + v * lanes<T>)); });
+    repeat<vectors>([&](auto v) { sums[v] += term(k, of_i, load(feature + j + v * lanes<T>)); });
   }
 }
 
@@ -45,20 +45,24 @@ struct ChunkPairs {
   std::int64_t end;
 };
 
-/// The slopes of `vectors` vectors of pairs from (i, j) on. Adds their costs, and to along_i what a
-/// cosine's gradient has of E_i itself.
+/// The slopes of `vectors` vectors of pairs from (i, j) on. Adds their costs, and to slope_sum what
+/// a cosine's gradient has of E_i itself, or the gradient by an offset.
 template <int vectors, Distance distance, class T>
 inline void find_slopes(const AllPairsTask<T>& task, const ChunkPairs& pairs, std::int64_t j,
-                        Slopes<T>& slopes, Vector<T>& costs_sum, Vector<T>& along_i) {
+                        Slopes<T>& slopes, Vector<T>& costs_sum, Vector<T>& slope_sum) {
   using D = DifferenceDistance<distance, T>;
   Vector<T> values[vectors];
   Vector<T> squared_targets[vectors];
-  sum_features(task.embeddings, task.width, pairs.i, j, values, [](Vector<T> a, Vector<T> b) {
-    if constexpr (distance == Distance::cosine) return a * b;
-    return D::term(a - b);
-  });
+  sum_features(task.embeddings, task.width, pairs.i, j, values,
+               [&](std::int64_t k, Vector<T> a, Vector<T> b) {
+                 if constexpr (distance == Distance::cosine) return a * b;
+                 if constexpr (has_weights(distance)) {
+                   return task.merge.parameters[k] * weighted_feature<distance, T>(a, b).term;
+                 }
+                 return D::term(a - b);
+               });
   sum_features(task.coordinates, task.coordinate_width, pairs.i, j, squared_targets,
-               [](Vector<T> a, Vector<T> b) { return (a - b) * (a - b); });
+               [](std::int64_t, Vector<T> a, Vector<T> b) { return (a - b) * (a - b); });
   repeat<vectors>([&](auto v) {
     const std::int64_t at = j + v * lanes<T>;
     const Vector<T> target = square_root<T>(squared_targets[v]);
@@ -75,7 +79,15 @@ inline void find_slopes(const AllPairsTask<T>& task, const ChunkPairs& pairs, st
       costs_sum += masked(costs.value);
       store(slopes.across + (at - pairs.origin), -slope * i_inverse * j_inverse);
       store(slopes.along_j + (at - pairs.origin), slope * cosine * j_inverse * j_inverse);
-      along_i += slope * cosine * i_inverse * i_inverse;
+      slope_sum += slope * cosine * i_inverse * i_inverse;
+    } else if constexpr (has_weights(distance)) {
+      Vector<T> value = values[v];
+      if constexpr (has_offset(distance)) value += task.merge.parameters[task.width];
+      const Costs<T> costs = criterion<T>(task.loss, value, target);
+      const Vector<T> slope = masked(task.weight * costs.by_distance);
+      costs_sum += masked(costs.value);
+      store(slopes.across + (at - pairs.origin), slope);
+      if constexpr (has_offset(distance)) slope_sum += slope;
     } else {
       const Vector<T> value = D::value(values[v]);
       const Costs<T> costs = criterion<T>(task.loss, value, target);
@@ -112,33 +124,68 @@ inline Vector<T> feature_gradient(const AllPairsTask<T>& task, const ChunkPairs&
   return g_i;
 }
 
+/// The same of a distance with weights; adds to g_w what the feature's weight has of them.
+template <Distance distance, class T>
+inline Vector<T> weighted_feature_gradient(const AllPairsTask<T>& task, const ChunkPairs& pairs,
+                                           std::int64_t first_vector, const Slopes<T>& slopes,
+                                           std::int64_t k, T* g, Vector<T>& g_w) {
+  const T* const e_j = task.embeddings.data + k * task.embeddings.stride + first_vector;
+  T* const g_j = g + k * task.embeddings.stride + first_vector;
+  const T* const across = slopes.across + (first_vector - pairs.origin);
+  const Vector<T> e_i = broadcast(e_j[pairs.i - first_vector]);
+  const T w = task.merge.parameters[k];
+  const std::int64_t count = pairs.end - first_vector;
+  Vector<T> g_i{};
+  for (std::int64_t p = 0; p < count; p += lanes<T>) {
+    const Feature<T> feature = weighted_feature<distance, T>(e_i, load(e_j + p));
+    const Vector<T> slope = load(across + p);
+    g_i += slope * w * feature.by_a;
+    g_w += slope * feature.term;
+    store(g_j + p, load(g_j + p) + slope * w * feature.by_b);
+  }
+  return g_i;
+}
+
 /// Adds the pairs to the gradients; returns their costs.
 template <Distance distance, class T>
 [[gnu::flatten]] inline double point_against_chunk(const AllPairsTask<T>& task,
                                                    const ChunkPairs& pairs, T* g) {
   Slopes<T> slopes;
   Vector<T> costs_sum{};
-  Vector<T> along_i_lanes{};
+  Vector<T> slope_sum_lanes{};
   const std::int64_t first_vector =
       pairs.origin + (pairs.begin - pairs.origin) / lanes<T> * lanes<T>;
   // Several vectors of points j together, so that one's sum need not wait for another's.
   constexpr int together = 2;
   std::int64_t j = first_vector;
   for (; j + (together - 1) * lanes<T> < pairs.end; j += together * lanes<T>) {
-    find_slopes<together, distance>(task, pairs, j, slopes, costs_sum, along_i_lanes);
+    find_slopes<together, distance>(task, pairs, j, slopes, costs_sum, slope_sum_lanes);
   }
   for (; j < pairs.end; j += lanes<T>) {
-    find_slopes<1, distance>(task, pairs, j, slopes, costs_sum, along_i_lanes);
+    find_slopes<1, distance>(task, pairs, j, slopes, costs_sum, slope_sum_lanes);
   }
   const T along_i =
-      distance == Distance::cosine ? static_cast<T>(sum_of_lanes<T>(along_i_lanes)) : T(0);
+      distance == Distance::cosine ? static_cast<T>(sum_of_lanes<T>(slope_sum_lanes)) : T(0);
+  if constexpr (has_offset(distance)) {
+    task.merge.gradient[task.width] += static_cast<T>(sum_of_lanes<T>(slope_sum_lanes));
+  }
 
   const std::int64_t stride = task.embeddings.stride;
   for (std::int64_t first = 0; first < task.width; first += lanes<T>) {
     const std::int64_t features = task.width - first < lanes<T> ? task.width - first : lanes<T>;
     Vector<T> g_i[lanes<T>];
-    for (std::int64_t k = 0; k < features; ++k) {
-      g_i[k] = feature_gradient<distance>(task, pairs, first_vector, slopes, first + k, g);
+    if constexpr (has_weights(distance)) {
+      Vector<T> g_w[lanes<T>]{};
+      for (std::int64_t k = 0; k < features; ++k) {
+        g_i[k] = weighted_feature_gradient<distance>(task, pairs, first_vector, slopes, first + k,
+                                                     g, g_w[k]);
+      }
+      const Vector<T> w_sums = sum_lanes<lanes<T>>(g_w);
+      for (std::int64_t k = 0; k < features; ++k) task.merge.gradient[first + k] += w_sums[k];
+    } else {
+      for (std::int64_t k = 0; k < features; ++k) {
+        g_i[k] = feature_gradient<distance>(task, pairs, first_vector, slopes, first + k, g);
+      }
     }
     for (std::int64_t k = features; k < lanes<T>; ++k) g_i[k] = Vector<T>{};
     const Vector<T> sums = sum_lanes<lanes<T>>(g_i);
@@ -182,6 +229,10 @@ double all_pairs_loss(const AllPairsTask<T>& task, std::int64_t begin, std::int6
       return all_pairs_of<Distance::manhattan>(task, begin, end, g);
     case Distance::cosine:
       return all_pairs_of<Distance::cosine>(task, begin, end, g);
+    case Distance::chi_square:
+      return all_pairs_of<Distance::chi_square>(task, begin, end, g);
+    case Distance::weighted_l1:
+      return all_pairs_of<Distance::weighted_l1>(task, begin, end, g);
   }
   __builtin_unreachable();
 }

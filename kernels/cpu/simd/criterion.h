@@ -72,6 +72,30 @@ struct DifferenceDistance {
   }
 };
 
+/// What one feature of two points has in a distance with weights, which is the sum of w_k term_k
+/// and perhaps an offset: its term, and the term's derivatives by a and by b.
+template <class T>
+struct Feature {
+  Vector<T> term;
+  Vector<T> by_a;
+  Vector<T> by_b;
+};
+
+template <Distance distance, class T>
+inline Feature<T> weighted_feature(Vector<T> a, Vector<T> b) {
+  static_assert(has_weights(distance));
+  const Vector<T> difference = a - b;
+  if constexpr (distance == Distance::weighted_l1) {
+    const Vector<T> direction = sign<T>(difference);
+    return {absolute<T>(difference), direction, -direction};
+  } else {
+    // r = (a - b) / (a + b): the derivatives (a - b) (a + 3 b) / (a + b)^2 = r (2 - r), and by b
+    // -r (2 + r).
+    const Vector<T> ratio = difference == T(0) ? difference : difference / (a + b);
+    return {ratio * difference, ratio * (T(2) - ratio), -ratio * (T(2) + ratio)};
+  }
+}
+
 template <class T>
 inline double sum_of_lanes(Vector<T> x) {
   double sum = 0.0;

@@ -15,6 +15,8 @@ using Block = Eigen::Array<T, Eigen::Dynamic, Eigen::Dynamic>;  // [pairs, featu
 template <class T>
 using Column = Eigen::Array<T, Eigen::Dynamic, 1>;
 template <class T>
+using Row = Eigen::Matrix<T, 1, Eigen::Dynamic>;
+template <class T>
 using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 constexpr Eigen::Index pairs_per_block = 256;
@@ -63,6 +65,21 @@ double criterion(const Loss& loss, const Column<T>& d, const Column<T>& t, Colum
   return value.template cast<double>().sum();
 }
 
+/// The merge's parameters and the gradient by them, to which blocks of pairs add.
+template <class T>
+struct MergeRows {
+  Eigen::Map<const Row<T>> parameters;
+  Eigen::Map<Row<T>> gradient;
+
+  /// Of a loss's arguments.
+  template <class Args>
+  explicit MergeRows(const Args& args)
+      : parameters(args.merge, merge_parameters(args.loss.distance, args.width)),
+        gradient(args.merge_gradient, parameters.size()) {
+    gradient.setZero();
+  }
+};
+
 /// Embeddings a and b [r, d] of r pairs, their targets, and the loss's gradients by both.
 template <class T>
 struct PairBlock {
@@ -72,7 +89,7 @@ struct PairBlock {
   PairBlock(Eigen::Index pairs, Eigen::Index width) : a(pairs, width), b(a), targets(pairs) {}
 
   /// The summed cost of the block; the gradients are those of `weight` times the cost.
-  double run(const Loss& loss, T weight) {
+  double run(const Loss& loss, T weight, MergeRows<T>& merge) {
     Column<T> by_d;
     by_a = a - b;
     switch (loss.distance) {
@@ -111,6 +128,34 @@ struct PairBlock {
                a.colwise() * (by_d * scale_a * scale_b);
         return sum;
       }
+      case Distance::chi_square: {
+        // The derivatives by a, (a - b) (a + 3 b) / (a + b)^2, and by b, in terms of the ratio.
+        const Block<T> ratio = (by_a == T(0)).select(T(0), by_a / (a + b));
+        const Block<T> terms = ratio * by_a;
+        const auto w = merge.parameters.array();
+        const double sum = criterion<T>(loss, (terms.rowwise() * w).rowwise().sum(), targets, by_d);
+        by_d *= weight;
+        merge.gradient += by_d.matrix().transpose() * terms.matrix();
+        by_a = (ratio * (T(2) - ratio)).rowwise() * w;
+        by_b = (-ratio * (T(2) + ratio)).rowwise() * w;
+        by_a.colwise() *= by_d;
+        by_b.colwise() *= by_d;
+        return sum;
+      }
+      case Distance::weighted_l1: {
+        const Eigen::Index width = a.cols();
+        const Block<T> terms = by_a.abs();
+        const auto w = merge.parameters.head(width).array();
+        const double sum = criterion<T>(
+            loss, (terms.rowwise() * w).rowwise().sum() + merge.parameters(width), targets, by_d);
+        by_d *= weight;
+        merge.gradient.head(width) += by_d.matrix().transpose() * terms.matrix();
+        merge.gradient(width) += by_d.sum();
+        by_a = (sign_or_nan(by_a).rowwise() * w).eval();
+        by_a.colwise() *= by_d;
+        by_b = -by_a;
+        return sum;
+      }
     }
     return 0.0;
   }
@@ -126,6 +171,7 @@ void distance_loss(const DistanceLossArgs<T>& args) {
   const Pairs<T>& pairs = args.pairs;
   const Eigen::Map<const RowMajor<T>> e(args.embeddings, args.points, args.width);
   Eigen::Map<RowMajor<T>> g(args.gradient, args.points, args.width);
+  MergeRows<T> merge(args);
   const bool dense = pairs.form == PairForm::dense;
   const T weight = mean_weight<T>(pairs.count);
   g.setZero();
@@ -143,7 +189,7 @@ void distance_loss(const DistanceLossArgs<T>& args) {
       block.b.row(r) = e.row(second(r)).array();
     }
     block.targets = Eigen::Map<const Column<T>>(pairs.targets + begin, rows);
-    sum += block.run(args.loss, weight);
+    sum += block.run(args.loss, weight, merge);
     for (Eigen::Index r = 0; r < rows; ++r) {
       if (first(r) == second(r)) continue;
       g.row(first(r)).array() += block.by_a.row(r);
@@ -161,6 +207,7 @@ void all_pairs_loss(const AllPairsLossArgs<T>& args) {
   const Block<T> c =
       Eigen::Map<const RowMajor<T>>(args.coordinates, n, args.coordinate_width).array();
   Block<T> g = Block<T>::Zero(n, args.width);
+  MergeRows<T> merge(args);
   const T weight = mean_weight<T>(n * (n - 1) / 2);
   double sum = 0.0;
   for (Eigen::Index i = 0; i < n; ++i) {
@@ -170,7 +217,7 @@ void all_pairs_loss(const AllPairsLossArgs<T>& args) {
       block.a = e.row(i).replicate(rows, 1);
       block.b = e.middleRows(j, rows);
       block.targets = (c.middleRows(j, rows).rowwise() - c.row(i)).square().rowwise().sum().sqrt();
-      sum += block.run(args.loss, weight);
+      sum += block.run(args.loss, weight, merge);
       g.row(i) += block.by_a.colwise().sum();
       g.middleRows(j, rows) += block.by_b;
     }

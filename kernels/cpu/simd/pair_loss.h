@@ -125,9 +125,49 @@ inline Vector<T> cosine_pairs(const Loss& loss, RowVectors<T> row, const PairRow
   return costs.value;
 }
 
+/// The same for the distances with weights.
+template <Distance distance, class T>
+inline Vector<T> weighted_pairs(const Merge<T>& merge, const Loss& loss, RowVectors<T> row,
+                                const PairRows<T>& pairs, std::int64_t begin, std::int64_t used,
+                                T weight, TileView<const T> e, TileView<T> g) {
+  Vector<T> terms[lanes<T>]{};
+  for (std::int64_t p = 0; p < used; ++p) {
+    const T* const a = e.data + pairs.first[begin + p] * e.stride;
+    const T* const b = e.data + pairs.second[begin + p] * e.stride;
+    for (std::int64_t k = 0; k < row.width; k += lanes<T>) {
+      const Vector<T> term = weighted_feature<distance, T>(row.at(a, k), row.at(b, k)).term;
+      terms[p] += load(merge.parameters + k) * term;
+    }
+  }
+  Vector<T> value = sum_lanes(terms);
+  if constexpr (has_offset(distance)) value += merge.parameters[row.width];
+  const Costs<T> costs =
+      masked_criterion<T>(loss, value, load_first(pairs.targets + begin, used), used);
+  const Vector<T> slope = weight * costs.by_distance;
+  if constexpr (has_offset(distance)) {
+    merge.gradient[row.width] += static_cast<T>(sum_of_lanes<T>(only_lanes<T>(slope, 0, used)));
+  }
+  for (std::int64_t p = 0; p < used; ++p) {
+    const std::int64_t i = pairs.first[begin + p];
+    const std::int64_t j = pairs.second[begin + p];
+    if (i == j) continue;  // all its terms are 0
+    for (std::int64_t k = 0; k < row.width; k += lanes<T>) {
+      const Feature<T> feature = weighted_feature<distance, T>(row.at(e.data + i * e.stride, k),
+                                                               row.at(e.data + j * e.stride, k));
+      const Vector<T> step = slope[p] * load(merge.parameters + k);
+      T* const g_i = g.data + i * g.stride + k;
+      T* const g_j = g.data + j * g.stride + k;
+      store(g_i, load(g_i) + step * feature.by_a);
+      store(g_j, load(g_j) + step * feature.by_b);
+      store(merge.gradient + k, load(merge.gradient + k) + slope[p] * feature.term);
+    }
+  }
+  return costs.value;
+}
+
 template <class T>
 double pair_loss(const Loss& loss, std::int64_t width, PairRows<T> pairs, T weight,
-                 TileView<const T> e, TileView<T> g) {
+                 TileView<const T> e, TileView<T> g, Merge<T> merge) {
   const RowVectors<T> row{width};
   double total = 0.0;
   constexpr std::int64_t vectors_per_sum = 16;  // as many costs are summed in T, the rest in double
@@ -153,6 +193,16 @@ double pair_loss(const Loss& loss, std::int64_t width, PairRows<T> pairs, T weig
       break;
     case Distance::cosine:
       run(cosine_pairs<T>);
+      break;
+    case Distance::chi_square:
+      run([&merge](const auto&... args) {
+        return weighted_pairs<Distance::chi_square, T>(merge, args...);
+      });
+      break;
+    case Distance::weighted_l1:
+      run([&merge](const auto&... args) {
+        return weighted_pairs<Distance::weighted_l1, T>(merge, args...);
+      });
       break;
   }
   return total;

@@ -47,6 +47,14 @@ struct FeatureMajor {
   std::int64_t stride;
 };
 
+/// The merge's parameters [merge_parameters] and a thread's gradient by them, both padded with
+/// zeros to a padded_stride of one more than the width.
+template <class T>
+struct Merge {
+  const T* parameters = nullptr;
+  T* gradient = nullptr;
+};
+
 /// What all_pairs_loss works on.
 template <class T>
 struct AllPairsTask {
@@ -58,6 +66,7 @@ struct AllPairsTask {
   FeatureMajor<const T> coordinates;
   const T* inverse_norms;  ///< of the embeddings, 0 for a norm of 0; read by cosine alone
   T weight;                ///< 1 / number of pairs
+  Merge<T> merge;
 };
 
 /// The kernels of the tiled rung for one scalar type, as one instruction set's build has them:
@@ -86,9 +95,10 @@ struct TiledKernels {
   void (*weight_gradient)(const Layer& layer, std::int64_t rows, TileView<const T> input,
                           TileView<const T> dz, T* dw, T* db);
 
-  /// Adds weight x dLoss/dE of listed pairs to g; returns the sum of their costs, unweighted.
+  /// Adds weight x dLoss/dE of listed pairs to g, and the merge's gradient to its; returns the sum
+  /// of their costs, unweighted.
   double (*pair_loss)(const Loss& loss, std::int64_t width, PairRows<T> pairs, T weight,
-                      TileView<const T> e, TileView<T> g);
+                      TileView<const T> e, TileView<T> g, Merge<T> merge);
   /// The same for every pair (i, j > i), begin <= i < end; g is feature-major like the embeddings.
   double (*all_pairs_loss)(const AllPairsTask<T>& task, std::int64_t begin, std::int64_t end, T* g);
   /// Points [count, width] with a stride -> feature-major, and the inverse norms where not null.
