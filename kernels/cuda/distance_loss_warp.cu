@@ -153,7 +153,10 @@ Variant<DistanceLossArgs<T>> variant() {
           .device = Device::cuda,
           .precision = precision_of<T>,
           .rung = 2,
-          .why_unsupported = serves_lists<T>,
+          .why_unsupported =
+              [](const DistanceLossArgs<T>& args) {
+                return serves_lists_within(args, shared_bytes(args));
+              },
           .prepare = prepare<T>,
           .deterministic = false};
 }

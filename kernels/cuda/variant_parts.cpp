@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <nvtx3/nvToolsExt.h>
 
+#include "kernels/cuda/shared_memory.h"
 #include "model/error.h"
 #include "model/shape_text.h"
 
@@ -18,6 +19,13 @@ class Range {
 };
 
 }  // namespace
+
+std::optional<std::string> why_too_wide(std::int64_t width, std::int64_t bytes) {
+  const std::int64_t most = shared_limit(shared_bytes_90);
+  if (bytes <= most) return std::nullopt;
+  return fmt::format("rows of {} take {} bytes of shared memory a block; expected at most {}",
+                     width, bytes, most);
+}
 
 void check_counts(PairForm form, std::int64_t points, std::int64_t pairs) {
   if (form == PairForm::dense && points != 2 * pairs) {

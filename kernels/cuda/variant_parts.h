@@ -31,6 +31,17 @@ std::optional<std::string> serves_lists(const DistanceLossArgs<T>& args) {
   return "pairs of the form all have no list of targets; all_pairs_loss serves them";
 }
 
+/// Why a block cannot keep rows of embeddings so wide that it needs `bytes` of shared memory.
+std::optional<std::string> why_too_wide(std::int64_t width, std::int64_t bytes);
+
+/// why_unsupported of distance_loss for blocks that need `bytes` of shared memory.
+template <class T>
+std::optional<std::string> serves_lists_within(const DistanceLossArgs<T>& args,
+                                               std::int64_t bytes) {
+  if (auto reason = serves_lists(args)) return reason;
+  return why_too_wide(args.width, bytes);
+}
+
 /// Throws UsageError where dense pairs do not have two points each.
 void check_counts(PairForm form, std::int64_t points, std::int64_t pairs);
 

@@ -168,6 +168,7 @@ std::vector<ProblemSpec> distance_loss_specs() {
   for (const std::int64_t width : {1, 2, 17, 33, 128, 1025}) {
     specs.push_back(with(ProblemSpec::indexed(30, 435), embedding(width)));
   }
+  specs.push_back(with(ProblemSpec::indexed(5, 4), embedding(8192)));  // more than a block can hold
   specs.push_back(with(ProblemSpec::indexed(1, 5), embedding(10)));
   for (const std::int64_t pairs : {65535, 65536, 65537}) {
     specs.push_back(with(ProblemSpec::dense(pairs), embedding(2)));
