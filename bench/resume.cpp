@@ -25,7 +25,7 @@ Begun read_begun(const std::string& path) {
     for (const auto& [key, value] : document.at("context").items()) {
       if (value.is_string()) begun.context[key] = value.get<std::string>();
     }
-    for (const auto& run : document.at("benchmarks")) {
+    for (const auto& run : document.at("benchmarks").get_ref<const nlohmann::json::array_t&>()) {
       begun.rows.insert(run.at("run_name").get<std::string>());
     }
   } catch (const Failure& error) {

@@ -76,6 +76,10 @@ class Usage(unittest.TestCase):
         self.refused("--benchmark_time_unit=fs", says="'fs'; expected ns, us, ms or s")
         self.refused("--benchmark_list_tests=x", says="'x'; expected true or false")
         self.refused("--resume", "/nowhere/results.json", says="/nowhere/results.json")
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            file.write('{"context": {}, "benchmarks": null}')
+            file.flush()
+            self.refused("--resume", file.name, says=f"{file.name}: expected JSON that siamese_bench wrote")
         self.refused("--benchmark_filter=nothing_is_called_this", says="nothing_is_called_this")
         self.refused("--benchmark_filter=((", says="((")
         self.refused("--benchmark_format=xml", says="xml")
@@ -409,7 +413,7 @@ class Sweep(unittest.TestCase):
         self.assertEqual(code, 0, text)
         self.assertTrue((self.out / "report.html").exists())
 
-    def test_another_problem_is_refused_before_the_first_row(self):
+    def test_what_cannot_be_gone_on_with_is_refused_before_the_first_row(self):
         partial = self.tree / "out-partial"
         self.finish(self.start("--out", self.out, self.ADAM.format("(eigen|killed)")))
         before = (partial / "results.json").read_text()
@@ -418,13 +422,22 @@ class Sweep(unittest.TestCase):
         self.assertIn("network is 5-8relu-3linear now", text)
         self.assertNotIn("[  1/", text)
         self.assertEqual((partial / "results.json").read_text(), before)
+
+        broken = before.replace('"time_unit": "us"', '"time_unit": "fortnight"')
+        (partial / "results.json").write_text(broken)
+        code, text = self.finish(self.start("--resume", partial, self.ADAM.format("wakes")))
+        self.assertEqual(code, 2, text)
+        self.assertIn("fortnight", text.splitlines()[-1])
+        self.assertNotIn("[  1/", text)
+        self.assertEqual((partial / "results.json").read_text(), broken)
         self.assertFalse(self.out.exists())
 
     def test_rows_that_cannot_be_joined_are_kept(self):
         partial = self.tree / "out-partial"
         self.finish(self.start("--out", self.out, self.ADAM.format("(eigen|killed)")))
         (self.tree / "bench/report").unlink()
-        (self.tree / "bench/report").write_text("raise SystemExit(1)\n")
+        (self.tree / "bench/report").write_text(
+            "import sys\nsys.exit('--begun' in sys.argv)\n")
         code, text = self.finish(self.start("--resume", partial, self.ADAM.format("wakes")))
         self.assertEqual(code, 1, text)
         rest, = self.tree.glob("out-rest-*")
