@@ -116,8 +116,10 @@ std::vector<double> targets_of(const Options& options, const Matrix<double>& poi
   return targets;
 }
 
-// The loss of uniform random coordinates, as a sample of the training points tells it.
-double measure_random_loss(const Options& options, const Dataset& data, NumpyRandom& random) {
+// The loss of uniform random coordinates under the merge that training begins with, as a sample of
+// the training points tells it.
+double measure_random_loss(const Options& options, const TrainingTask& task, const Dataset& data,
+                           NumpyRandom& random) {
   constexpr std::size_t most_points = 60;
   const std::span<const std::int64_t> train(data.scaled.split.train);
   const Matrix<double> points =
@@ -126,8 +128,10 @@ double measure_random_loss(const Options& options, const Dataset& data, NumpyRan
   const std::vector<double> targets = targets_of(options, points, pairs);
   ref::RowMatrix<double> guess(points.rows, points.columns);
   std::generate_n(guess.data(), guess.size(), [&random] { return random.random_sample(); });
-  return options.loss ? ref::pair_loss<double>(*options.loss, guess, pairs, targets).value
-                      : ref::as_written_loss<double>(guess, pairs, targets).value;
+  if (!options.loss) return ref::as_written_loss<double>(guess, pairs, targets).value;
+  const std::vector<double> merge(task.parameters.begin() + task.network.parameter_count(),
+                                  task.parameters.end());
+  return ref::pair_loss<double>(*options.loss, guess, pairs, targets, merge).value;
 }
 
 // Trains in calls of about a tenth of a second, between which progress is told and Ctrl-C heard.
@@ -254,7 +258,7 @@ Results run_experiment(const Options& options, const Dataset& data, NumpyRandom&
   results.network = measure(truth, select_rows(results.predicted, test));
   results.multilateration = measure(truth, select_rows(results.multilaterated, test));
   results.random = measure_random(data, truth, random);
-  results.random_loss = measure_random_loss(options, data, random);
+  results.random_loss = measure_random_loss(options, task, data, random);
   results.position_error = mean_position_error(data.points, results.aligned, test);
   return results;
 }
