@@ -22,12 +22,12 @@
 namespace siamese::cuda {
 namespace {
 
-/// A distance's weights take registers that 512 threads have not.
+/// A distance's weights take registers that 512 threads have not, nor two blocks of 256.
 template <Distance distance>
 constexpr int threads = has_weights(distance) ? 256 : 512;
 
 template <Distance distance, class T>
-__global__ void __launch_bounds__(threads<distance>, 1)
+__global__ void __launch_bounds__(threads<distance>, has_weights(distance) ? 1 : 0)
     fit_block(const __grid_constant__ FitArgs<T> args, const __grid_constant__ FitPlan plan,
               std::byte* workspace) {
   extern __shared__ int4 shared[];

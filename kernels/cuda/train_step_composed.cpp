@@ -71,15 +71,33 @@ constexpr Composition passes = [] {
   return parts;
 }();
 
+/// Null where a program was linked without it.
 template <class Args>
-const Variant<Args>& find(std::string_view name, Precision precision) {
+const Variant<Args>* look_up(std::string_view name, Precision precision) {
   for (const Variant<Args>& variant : variants<Args>()) {
     if (variant.device == Device::cuda && variant.precision == precision && variant.name == name) {
-      return variant;
+      return &variant;
     }
   }
-  throw UsageError(
-      fmt::format("cuda: there is no {}/{} in {}", op_name<Args>, name, siamese::name(precision)));
+  return nullptr;
+}
+
+template <class Args>
+std::string missing(std::string_view name, Precision precision) {
+  return fmt::format("there is no {}/{} in {}", op_name<Args>, name, siamese::name(precision));
+}
+
+template <class Args>
+const Variant<Args>& find(std::string_view name, Precision precision) {
+  const Variant<Args>* const variant = look_up<Args>(name, precision);
+  if (variant == nullptr) throw UsageError("cuda: " + missing<Args>(name, precision));
+  return *variant;
+}
+
+template <class Args>
+std::optional<std::string> why_not(std::string_view name, Precision precision, const Args& args) {
+  const Variant<Args>* const variant = look_up<Args>(name, precision);
+  return variant == nullptr ? missing<Args>(name, precision) : variant->why_unsupported(args);
 }
 
 /// What the parts hand to each other.
@@ -187,17 +205,10 @@ template <class T>
 std::optional<std::string> why_unsupported(const Composition& parts, Precision products,
                                            const TrainStepArgs<T>& step) {
   const PartArgs<T> args(step);
-  if (auto reason =
-          find<PairForwardArgs<T>>(parts.forward, products).why_unsupported(args.forward())) {
-    return reason;
-  }
-  if (auto reason =
-          find<PairBackwardArgs<T>>(parts.backward, products).why_unsupported(args.backward())) {
-    return reason;
-  }
+  if (auto reason = why_not(parts.forward, products, args.forward())) return reason;
+  if (auto reason = why_not(parts.backward, products, args.backward())) return reason;
   if (step.pairs.form == PairForm::all) return std::nullopt;
-  return find<DistanceLossArgs<T>>(parts.distance_loss, precision_of<T>)
-      .why_unsupported(args.distance_loss());
+  return why_not(parts.distance_loss, precision_of<T>, args.distance_loss());
 }
 
 template <class T>
