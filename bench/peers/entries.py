@@ -60,8 +60,8 @@ CUDA_STEP = [
     Peer("pytorch-unique-fused-graph", "pytorch", ("unique", "fused", "graph")),
     *JAX[:2], *fastest_cuda("float32"), *KERAS,
     Peer("mma", "", precision="tf32"), *fastest_cuda("tf32"),
-    Peer("fused", "", precision="bf16"), Peer("wgmma", "", precision="bf16"),
-    Peer("wgmma_twin", "", precision="bf16"),
+    Peer("passes", "", precision="bf16"), Peer("fused", "", precision="bf16"),
+    Peer("wgmma", "", precision="bf16"), Peer("wgmma_twin", "", precision="bf16"),
     *fastest_cuda("bf16"),
 ]
 
