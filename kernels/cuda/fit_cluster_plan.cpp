@@ -36,7 +36,8 @@ ClusterPlan plan_cluster(const FitArgs<T>& args, std::int64_t threads, std::int6
   const std::int64_t width = network.embedding_width();
   plan.shares = layout.take(2 * cluster_blocks * panel_bytes<T>(rows, width));
   plan.embeddings = layout.take(panel_bytes<T>(rows, width + 1));  // embedding_stride
-  plan.merge = layout.take(3 * plan.merge_count * static_cast<std::int64_t>(sizeof(T)));
+  plan.merge =
+      layout.take(std::int64_t{3} * plan.merge_count * static_cast<std::int64_t>(sizeof(T)));
   for (int l = 0; l < plan.layers; ++l) {
     const Layer& layer = network.layers()[static_cast<std::size_t>(l)];
     const bool last = l == plan.layers - 1;

@@ -10,8 +10,8 @@ inline constexpr std::int64_t own_shared_bytes = 256;
 
 /// What a plan may lay out on a device of compute capability 8.0 and 9.0, which have 163 and 227
 /// KiB for a block.
-inline constexpr std::int64_t shared_bytes_80 = 163 * 1024 - own_shared_bytes;
-inline constexpr std::int64_t shared_bytes_90 = 227 * 1024 - own_shared_bytes;
+inline constexpr std::int64_t shared_bytes_80 = std::int64_t{163} * 1024 - own_shared_bytes;
+inline constexpr std::int64_t shared_bytes_90 = std::int64_t{227} * 1024 - own_shared_bytes;
 
 /// Bytes that a plan made for `most` may lay out: fewer where the device has fewer. Where there is
 /// no device, `most`.

@@ -35,8 +35,8 @@ FusedLayer sized(const Layer& layer, int depth, int columns, SharedLayout& layou
   result.columns = columns;
   result.pitch = columns;
   result.activation = layer.activation;
-  result.weights = static_cast<int>(layout.take(depth * columns * 2));
-  result.bias = static_cast<int>(layout.take(columns * 4));
+  result.weights = static_cast<int>(layout.take(std::int64_t{depth} * columns * 2));
+  result.bias = static_cast<int>(layout.take(std::int64_t{columns} * 4));
   result.parameters = layer.weights_offset;
   return result;
 }
