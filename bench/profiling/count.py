@@ -184,7 +184,8 @@ def main():
             parser.error(f"{option}: {program}: expected a program")
     for row in arguments.rows:
         if "/cuda_" not in row:
-            parser.error(f"'{row}' runs on the CPU; expected rows of CUDA variants")
+            what = "runs on the CPU" if "/cpu_" in row else "is no row"
+            parser.error(f"'{row}' {what}; expected rows of CUDA variants")
     registers = registers_of_kernels(arguments.resources) if arguments.resources else {}
     cases, code = [], 0
     progress = Progress(len(arguments.rows))
