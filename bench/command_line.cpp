@@ -1,31 +1,17 @@
 #include "bench/command_line.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <charconv>
 #include <cstdio>
 #include <exception>
 #include <iostream>
 #include <system_error>
-#include <vector>
 
 #include "model/error.h"
 #include "model/loss.h"
 
 namespace siamese::bench {
-namespace {
-
-template <class Enums>
-std::string names(const Enums& all) {
-  std::vector<std::string_view> list;
-  list.reserve(all.size());
-  for (const auto each : all) list.push_back(name(each));
-  return fmt::format("{}", fmt::join(list, ", "));
-}
-
-}  // namespace
-
 bool parse_command_line(CLI::App& app, int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
@@ -60,7 +46,7 @@ void add_problem(CLI::App& app, std::string& network, std::string& loss) {
                              "distances: {}\n"
                              "criteria: {}\n"
                              "CONSTANT: delta of huber, margin of contrastive",
-                             loss, names(all_distances), names(all_criteria)))
+                             loss, distance_names(), criterion_names()))
       ->type_name("LOSS");
 }
 

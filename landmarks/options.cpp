@@ -46,8 +46,8 @@ void check_criterion(const std::string& loss) {
   const std::size_t slash = loss.find('/');
   if (slash == std::string::npos) return;
   const std::string criterion = loss.substr(slash + 1, loss.find(':', slash) - slash - 1);
-  for (const Criterion c : {Criterion::absolute, Criterion::squared, Criterion::huber}) {
-    if (criterion == name(c)) return;
+  for (const Criterion c : all_criteria) {
+    if (!takes_labels(c) && criterion == name(c)) return;
   }
   throw UsageError(
       fmt::format("--loss '{}': criterion '{}'; expected absolute, squared or huber, for the "
@@ -136,8 +136,9 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.set_version_flag("--version", "siamese_landmarks " SIAMESE_VERSION);
   app.add_option("--loss", typed.loss,
                  "as_written (the original script's, with its slip), or DISTANCE[/CRITERION"
-                 "[:CONSTANT]]: sqeuclidean, euclidean, manhattan, cosine, chi_square, weighted_l1 "
-                 "/ absolute, squared, huber:DELTA [as_written; with --all-pairs euclidean]");
+                 "[:CONSTANT]]: " +
+                     distance_names() +
+                     " / absolute, squared, huber:DELTA [as_written; with --all-pairs euclidean]");
   app.add_option("--target", typed.target,
                  "what a pair's distance is compared with: distance or squared_distance "
                  "[distance]");

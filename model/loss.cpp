@@ -64,6 +64,10 @@ std::string_view name(Criterion criterion) {
   throw UsageError("unknown criterion");
 }
 
+std::string distance_names() { return names(all_distances); }
+
+std::string criterion_names() { return names(all_criteria); }
+
 bool has_constant(Criterion criterion) {
   return criterion == Criterion::huber || criterion == Criterion::contrastive;
 }

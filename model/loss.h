@@ -56,6 +56,10 @@ constexpr std::int64_t merge_parameters(Distance distance, std::int64_t width) {
 /// The criterion's name; where targets are labels it says what a 1 means.
 std::string_view name(Criterion criterion);
 
+/// All names, as messages and --help list them: "sqeuclidean, euclidean, ..".
+std::string distance_names();
+std::string criterion_names();
+
 /// A distance, a criterion, and the criterion's constant.
 struct Loss {
   Distance distance = Distance::euclidean;
