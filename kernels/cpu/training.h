@@ -40,8 +40,9 @@ class BatchGatherer {
         all_points_(batch_ >= 2 * args.training.points),
         first_(static_cast<std::size_t>(batch_)),
         second_(static_cast<std::size_t>(batch_)),
-        targets_(static_cast<std::size_t>(batch_)),
-        place_(static_cast<std::size_t>(training_.points), -1) {
+        targets_(static_cast<std::size_t>(batch_)) {
+    if (all_points_) return;
+    place_.assign(static_cast<std::size_t>(training_.points), -1);
     members_.reserve(static_cast<std::size_t>(most_points()));
     x_.resize(static_cast<std::size_t>(most_points() * training_.network->input_width()));
   }
@@ -130,7 +131,7 @@ class BatchGatherer {
 
   TrainStepArgs<T> training_;
   std::int64_t batch_;
-  bool all_points_;  // are rows of every batch
+  bool all_points_;  // are rows of every batch, which then needs none of what follows the targets
   std::vector<PointIndex> first_, second_;
   std::vector<T> targets_;
   std::vector<T> x_;
@@ -155,19 +156,26 @@ template <class T, class Step>
 class OneFit {
  public:
   OneFit(const FitArgs<T>& args, int threads)
-      : batches_(args),
-        whole_(batches_.pairs() > 0 && args.batch >= batches_.pairs()),
-        step_(whole_ ? args.training : batches_.largest(), threads) {}
+      : batches_(batches_of(args)),
+        step_(batches_ ? batches_->largest() : args.training, threads) {}
 
   /// Trains one of the trainings that it was made for.
   void run(const FitArgs<T>& one) {
     for (std::int64_t epoch = 0; epoch < one.epochs; ++epoch) {
       one.training.loss_value[epoch] =
-          whole_ ? step(one.training, one.training) : epoch_loss(one, epoch);
+          batches_ ? epoch_loss(one, epoch) : step(one.training, one.training);
     }
   }
 
  private:
+  /// Nothing where every step sees every pair: the training itself is the batch then, and no pair
+  /// is copied.
+  static std::optional<BatchGatherer<T>> batches_of(const FitArgs<T>& args) {
+    const std::int64_t m = args.training.pairs.count;
+    if (m > 0 && args.batch >= m) return std::nullopt;
+    return std::optional<BatchGatherer<T>>(args);
+  }
+
   /// A step on the points and pairs of `batch`, of the parameters that are trained.
   double step(TrainStepArgs<T> batch, const TrainStepArgs<T>& trained) {
     double loss = 0.0;
@@ -181,18 +189,17 @@ class OneFit {
   }
 
   double epoch_loss(const FitArgs<T>& one, std::int64_t epoch) {
-    const std::int64_t m = batches_.pairs();
+    const std::int64_t m = batches_->pairs();
     const Permutation order(m, {one.shuffle_seed, static_cast<std::uint64_t>(epoch)});
     double sum = 0.0;
-    for (std::int64_t begin = 0; begin < m; begin += batches_.batch()) {
-      const std::int64_t count = std::min(batches_.batch(), m - begin);
-      sum += step(batches_.gather(order, begin, count), one.training) * static_cast<double>(count);
+    for (std::int64_t begin = 0; begin < m; begin += batches_->batch()) {
+      const std::int64_t count = std::min(batches_->batch(), m - begin);
+      sum += step(batches_->gather(order, begin, count), one.training) * static_cast<double>(count);
     }
     return sum / static_cast<double>(std::max<std::int64_t>(m, 1));
   }
 
-  BatchGatherer<T> batches_;
-  bool whole_;  // every step sees every pair, in no order
+  std::optional<BatchGatherer<T>> batches_;
   Step step_;
 };
 

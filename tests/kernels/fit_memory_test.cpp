@@ -1,0 +1,29 @@
+// What fit takes before it begins: all pairs are never stored (model/pairs.h), so that there may be
+// more of them than any memory holds.
+
+#include <gtest/gtest.h>
+
+#include "kernels/ops.h"
+#include "kernels/variant.h"
+
+namespace siamese {
+namespace {
+
+TEST(FitMemory, AllPairsInOneBatchAreNotStored) {
+  const Network network = Network::parse("1-1");
+  FitArgs<float> args;
+  args.training.network = &network;
+  args.training.points = std::int64_t{1} << 20;
+  args.training.pairs.form = PairForm::all;
+  args.training.pairs.count = all_pairs_count(args.training.points);  // 6.6 TB as a list
+  args.training.pairs.coordinate_width = 1;
+  args.batch = args.training.pairs.count;
+  args.epochs = 1;
+  for (const Variant<FitArgs<float>>& variant : variants<FitArgs<float>>()) {
+    if (variant.device != Device::cpu || variant.why_unsupported(args)) continue;
+    EXPECT_NO_THROW(variant.prepare(args)) << variant.name;
+  }
+}
+
+}  // namespace
+}  // namespace siamese
