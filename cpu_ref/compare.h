@@ -45,7 +45,8 @@ struct Comparison {
   double want = 0.0;
   double error = 0.0;
   double tolerance = 0.0;
-  double ratio = 0.0;  ///< error / tolerance of the worst element; infinite for a non-finite result
+  double ratio =
+      0.0;  ///< error / tolerance of the worst element; infinite where one of them is not finite
 
   std::string describe() const {
     if (index < 0) return fmt::format("{}: nothing to compare", what);
@@ -57,8 +58,10 @@ struct Comparison {
 };
 
 /// Compares a result with the reference, in accept form: an element that is not shown to be near
-/// enough fails, so a NaN fails, and so does an infinity. Where the reference itself is not finite
-/// the result must be the same: NaN for NaN, infinity of the same sign.
+/// enough fails, so a NaN fails, and so does an infinity. A tolerance that is not finite lets
+/// nothing pass: a reference beyond 1e154 has one, whose squares overflow in their sum. Where the
+/// reference itself is not finite the result must be the same: NaN for NaN, infinity of the same
+/// sign.
 template <class Got>
 Comparison compare(std::string what, std::span<const Got> got, std::span<const double> want,
                    const Tolerance& tolerance) {
@@ -91,8 +94,9 @@ Comparison compare(std::string what, std::span<const Got> got, std::span<const d
     bool passes = false;
     double ratio = HUGE_VAL;
     if (std::isfinite(w)) {
-      passes = std::isfinite(g) && error <= allowed;
-      if (std::isfinite(g)) ratio = error == 0.0 ? 0.0 : error / allowed;
+      const bool comparable = std::isfinite(g) && std::isfinite(allowed);
+      passes = comparable && error <= allowed;
+      if (comparable) ratio = error == 0.0 ? 0.0 : error / allowed;
     } else {
       passes = std::isnan(w) ? std::isnan(g) : g == w;
       if (passes) ratio = 0.0;

@@ -70,6 +70,16 @@ TEST(Compare, RejectsInfinity) {
   EXPECT_FALSE(judge(got).ok);
 }
 
+// A scale beyond what a double holds says nothing about nearness.
+TEST(Compare, RejectsEverythingWhereTheToleranceIsInfinite) {
+  const std::vector<double> want{1e200, 2.0};
+  const Comparison result = compare<double>("huge", std::vector<double>{-7.0, 99.0}, want, {1e-6});
+  EXPECT_EQ(result.failures, 2);
+  EXPECT_FALSE(compare<double>("slack", std::vector<double>{1.0}, std::vector<double>{2.0},
+                               {0.0, {infinity}})
+                   .ok);
+}
+
 TEST(Compare, RejectsAllZeros) { EXPECT_FALSE(judge(std::vector<float>(rows * columns)).ok); }
 
 TEST(Compare, RejectsSwappedSign) {
