@@ -8,6 +8,24 @@ namespace {
 constexpr std::uint64_t adam_stream = 3000017;
 constexpr std::int64_t steps_taken = 9;
 
+// Every eleventh element of an update gets no gradient and never had one, so that epsilon alone
+// stands under its 0; the one behind it numbers so small that epsilon is as large as sqrt(v).
+// Eleven has no factor in common with the lanes of a vector: each lane meets both. Not the last
+// element: a 0 that is left out does not show.
+void let_epsilon_matter(AdamProblem& problem) {
+  const double epsilon = problem.spec.adam.epsilon;
+  const std::vector<float> sizes = draw_uniform(static_cast<std::int64_t>(problem.gradients.size()),
+                                                0.5, 2.0, problem.spec.seed + adam_stream + 3);
+  for (std::size_t i = 4; i + 1 < problem.gradients.size(); i += 11) {
+    problem.gradients[i] = problem.state.m[i] = problem.state.v[i] = 0.0;
+  }
+  for (std::size_t i = 5; i < problem.gradients.size(); i += 11) {
+    const auto size = static_cast<float>(epsilon * sizes[i]);
+    problem.gradients[i] = problem.state.m[i] = size;
+    problem.state.v[i] = size * size;
+  }
+}
+
 template <class T>
 AdamArgs<T> adam_shape(const ProblemSpec& spec) {
   AdamArgs<T> args;
@@ -46,9 +64,11 @@ AdamProblem::AdamProblem(const ProblemSpec& spec_)
           draw_uniform(spec.network.parameter_count(), -0.01, 0.01, spec.seed + adam_stream + 2))),
       parameters(cast<double>(draw_parameters(spec))),
       state(draw_adam_state(spec.network.parameter_count(), spec.seed, 0.01, true)),
-      want_state(state) {
+      want_state(gradients.size()) {
   parameters.resize(gradients.size());  // the network's alone
+  let_epsilon_matter(*this);
   want_parameters = parameters;
+  want_state = state;
   ref::adam_update<double>(spec.adam, gradients, want_parameters, want_state);
 }
 

@@ -10,7 +10,7 @@ namespace siamese::verify {
 
 /// Parameters, moments and step count in the middle of a training, with second moments that are
 /// large beside a gradient's square: a step is then a smooth function of the gradient, and errors
-/// can be told from it.
+/// can be told from it. Of some elements everything is 0, and of as many sqrt(v) is about epsilon.
 struct AdamProblem {
   explicit AdamProblem(const ProblemSpec& spec);
 

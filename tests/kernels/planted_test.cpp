@@ -217,6 +217,23 @@ TEST(PlantedAdam, OtherBeta) {
   EXPECT_FALSE(passes<Update>(update, [](Update& args) { args.adam.beta2 = 0.99; }));
 }
 
+// Epsilon matters where v is small alone, and the two forms differ in nothing else.
+TEST(PlantedAdam, WrongEpsilon) {
+  for (const Adam& adam : {Adam::keras(), Adam::torch()}) {
+    ProblemSpec spec = update;
+    spec.adam = adam;
+    EXPECT_TRUE(passes<Update>(spec));
+    for (const double epsilon : {0.0, 0.1 * adam.epsilon, 1.1 * adam.epsilon, 1e-6}) {
+      EXPECT_FALSE(passes<Update>(spec, [&](Update& args) { args.adam.epsilon = epsilon; }))
+          << name(adam.form) << ' ' << epsilon;
+    }
+  }
+}
+
+TEST(PlantedAdam, OtherForm) {
+  EXPECT_FALSE(passes<Update>(update, [](Update& args) { args.adam.form = AdamForm::torch; }));
+}
+
 using Step = TrainStepArgs<float>;
 
 TEST(PlantedTrainStep, RightOnePasses) { EXPECT_TRUE(passes<Step>(pairs)); }
