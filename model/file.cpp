@@ -89,9 +89,11 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
         fmt::format("cannot write '{}': it is there and no regular file", path_.string()));
   }
   static std::atomic<unsigned> count{0};
-  temporary_ = folder_of(path_) /
-               fmt::format(".{}.{}-{}.tmp", path_.filename().string(), ::getpid(), count++);
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  do {  // a name may be taken: by what a killed process of the same number left
+    temporary_ = folder_of(path_) /
+                 fmt::format(".{}.{}-{}.tmp", path_.filename().string(), ::getpid(), count++);
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (descriptor_ < 0 && errno == EEXIST);
   if (descriptor_ < 0) throw failure("write", path_);
 }
 

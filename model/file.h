@@ -11,7 +11,9 @@ std::string read_file(const std::filesystem::path& path);
 
 /// A file that appears under its name complete or not at all: the bytes go to a temporary file in
 /// the same folder, which commit() brings to the disk and renames. Without a commit the temporary
-/// is removed and a file that was there before stays as it was.
+/// is removed and a file that was there before stays as it was. What appears is a new file: its
+/// mode is what the process gives to new files, and a symbolic link under the name is replaced, not
+/// followed.
 class AtomicFile {
  public:
   /// Throws Failure where the folder does not exist or cannot be written, or where `path` is

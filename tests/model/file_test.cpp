@@ -52,6 +52,33 @@ TEST_F(FileTest, IsInvisibleUntilCommitted) {
   EXPECT_EQ(folder_.names(), std::vector<std::string>{"x"});
 }
 
+// What a killed process leaves behind, whose number comes round again.
+TEST_F(FileTest, StaleTemporariesAreInNobodysWay) {
+  const auto path = folder_.path() / "x";
+  std::string temporary;
+  {
+    const AtomicFile file(path);
+    temporary = folder_.names().front();
+  }
+  const std::size_t number = temporary.rfind('-') + 1;
+  for (int k = 1; k <= 2; ++k) {
+    const std::string next = std::to_string(std::stoi(temporary.substr(number)) + k);
+    std::ofstream(folder_.path() / (temporary.substr(0, number) + next + ".tmp")) << "stale";
+  }
+  write_file(path, "new");
+  EXPECT_EQ(read_file(path), "new");
+  EXPECT_EQ(folder_.names().size(), 3U) << "the stale ones are left alone";
+}
+
+TEST_F(FileTest, ReplacesALinkAndNotWhatItNames) {
+  write_file(folder_.path() / "target", "old");
+  std::filesystem::create_symlink("target", folder_.path() / "link");
+  write_file(folder_.path() / "link", "new");
+  EXPECT_FALSE(std::filesystem::is_symlink(folder_.path() / "link"));
+  EXPECT_EQ(read_file(folder_.path() / "link"), "new");
+  EXPECT_EQ(read_file(folder_.path() / "target"), "old");
+}
+
 TEST_F(FileTest, NamesWhatCannotBeRead) {
   EXPECT_THAT([this] { read_file(folder_.path() / "none"); },
               ThrowsMessage<Failure>(HasSubstr("none': No such file or directory")));
