@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <cstdlib>
 
 #include "model/error.h"
@@ -10,6 +9,10 @@
 
 namespace siamese {
 namespace {
+
+// Constants that float32 holds, and their squares too.
+constexpr double least_constant = 1e-18;
+constexpr double largest_constant = 1e18;
 
 template <class Enum, std::size_t N>
 std::string names(const std::array<Enum, N>& values) {
@@ -99,10 +102,12 @@ Loss parse_loss(std::string_view text) {
 
   const std::string_view constant = criterion.substr(colon + 1);
   const auto value = parse_double(constant);
-  if (!has_constant(loss.criterion) || !value || !std::isfinite(*value) || *value <= 0) {
+  const bool in_range = value && *value >= least_constant && *value <= largest_constant;
+  if (!has_constant(loss.criterion) || !in_range) {
     throw UsageError(fmt::format(
-        "loss '{}': constant '{}'; expected a positive number after huber (delta) or {} (margin)",
-        text, constant, name(Criterion::contrastive)));
+        "loss '{}': constant '{}'; expected a number of {} to {} after huber (delta) or {} "
+        "(margin)",
+        text, constant, least_constant, largest_constant, name(Criterion::contrastive)));
   }
   loss.constant = *value;
   return loss;

@@ -25,6 +25,13 @@ TEST(LossNames, NameIsTheInverseOfParse) {
   }
 }
 
+TEST(LossNames, ConstantsAreThoseWhoseSquaresFloat32Holds) {
+  EXPECT_EQ(parse_loss("euclidean/huber:1e-18").constant, 1e-18);
+  EXPECT_EQ(parse_loss("euclidean/huber:1e18").constant, 1e18);
+  EXPECT_THROW(parse_loss("euclidean/huber:9e-19"), UsageError);
+  EXPECT_THROW(parse_loss("euclidean/huber:1.1e18"), UsageError);
+}
+
 TEST(LossNames, CriteriaOfLabelsSayWhatTheyMean) {
   EXPECT_EQ(name(Criterion::contrastive), "contrastive_1_is_dissimilar");
   EXPECT_EQ(name(Criterion::logistic), "logistic_1_is_similar");
@@ -34,14 +41,13 @@ class FaultyLoss : public testing::TestWithParam<const char*> {};
 
 TEST_P(FaultyLoss, IsRefused) { EXPECT_THROW(parse_loss(GetParam()), UsageError); }
 
-INSTANTIATE_TEST_SUITE_P(Texts, FaultyLoss,
-                         testing::Values("", "l2", "euclidean/", "euclidean/l1", "euclidean:1",
-                                         "euclidean/huber:", "euclidean/huber:x",
-                                         "euclidean/huber:-1", "euclidean/huber:0",
-                                         "euclidean/huber:nan", "euclidean/huber:inf",
-                                         "euclidean/absolute:1", "Euclidean",
-                                         "euclidean/logistic_1_is_similar:1",
-                                         "euclidean/huber:1,5"));
+INSTANTIATE_TEST_SUITE_P(
+    Texts, FaultyLoss,
+    testing::Values("", "l2", "euclidean/", "euclidean/l1", "euclidean:1",
+                    "euclidean/huber:", "euclidean/huber:x", "euclidean/huber:-1",
+                    "euclidean/huber:0", "euclidean/huber:nan", "euclidean/huber:inf",
+                    "euclidean/huber:1e39", "euclidean/huber:1e-50", "euclidean/absolute:1",
+                    "Euclidean", "euclidean/logistic_1_is_similar:1", "euclidean/huber:1,5"));
 
 TEST(Merge, HasWeightsAndPerhapsAnOffset) {
   EXPECT_EQ(merge_parameters(Distance::euclidean, 10), 0);
@@ -77,7 +83,7 @@ TEST(Numbers, WholeTextOrNothing) {
   EXPECT_EQ(parse_double("1.5"), 1.5);
   EXPECT_EQ(parse_double("+2"), 2.0);
   EXPECT_EQ(parse_double("-1e-3"), -1e-3);
-  for (const char* text : {"", "1,5", "1.5x", " 1", "1 ", "--1", "1e999"}) {
+  for (const char* text : {"", "1,5", "1.5x", " 1", "1 ", "--1", "+-5", "++5", "+", "1e999"}) {
     EXPECT_FALSE(parse_double(text).has_value()) << text;
   }
 }
