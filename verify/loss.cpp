@@ -38,7 +38,7 @@ DistanceLossArgs<T> distance_loss_shape(const ProblemSpec& spec) {
 template <class T>
 AllPairsLossArgs<T> all_pairs_loss_shape(const ProblemSpec& spec) {
   auto args = loss_shape<AllPairsLossArgs<T>>(spec);
-  args.coordinate_width = args.width;
+  args.coordinate_width = coordinate_width(spec);
   return args;
 }
 

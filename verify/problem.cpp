@@ -110,6 +110,10 @@ ProblemSpec ProblemSpec::all_pairs(std::int64_t points) {
   return spec;
 }
 
+std::int64_t coordinate_width(const ProblemSpec& spec) {
+  return spec.coordinate_width > 0 ? spec.coordinate_width : spec.network.embedding_width();
+}
+
 std::string shape_name(const ProblemSpec& spec) {
   return batch_text(spec.points, spec.pairs, spec.trainings);
 }
@@ -205,7 +209,7 @@ PairTargets draw_pair_targets(const ProblemSpec& spec, const ref::RowMatrix<doub
                               std::span<const double> merge) {
   PairTargets given;
   if (spec.form == PairForm::all) {
-    const std::int64_t width = spec.network.embedding_width();
+    const std::int64_t width = coordinate_width(spec);
     const std::vector<float> c =
         draw_uniform(spec.points * width, 0.0, 1.0, stream_seed(spec, coordinates));
     given.coordinates = ref::load<double>(c.data(), spec.points, width);

@@ -25,12 +25,17 @@ struct ProblemSpec {
   Loss loss = {};
   Adam adam = Adam::keras();
   std::uint64_t seed = 1;
-  std::int64_t trainings = 1;  ///< of fit alone: so many at once
+  std::int64_t trainings = 1;         ///< of fit alone: so many at once
+  std::int64_t batch = 0;             ///< of fit alone: pairs a step; 0: two fifths of them
+  std::int64_t coordinate_width = 0;  ///< k, of all pairs alone; 0: as wide as the embeddings
 
   static ProblemSpec dense(std::int64_t pairs);
   static ProblemSpec indexed(std::int64_t points, std::int64_t pairs);
   static ProblemSpec all_pairs(std::int64_t points);
 };
+
+/// k of a problem with all pairs.
+std::int64_t coordinate_width(const ProblemSpec& spec);
 
 /// "points:N/pairs:M", as results name a shape, and "/trainings:K" where there are several.
 std::string shape_name(const ProblemSpec& spec);
@@ -66,7 +71,7 @@ std::vector<float> draw_points(const ProblemSpec& spec, const std::vector<float>
 std::vector<float> draw_uniform(std::int64_t count, double low, double high, std::uint64_t seed);
 
 /// The pairs of a batch with what they are compared with. dense and indexed: a list and a target
-/// [m] per pair. all: true coordinates C [n, d].
+/// [m] per pair. all: true coordinates C [n, k].
 struct PairTargets {
   PairList list;
   std::vector<double> targets;

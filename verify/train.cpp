@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
+#include <optional>
 
+#include "cpu_ref/forward.h"
 #include "cpu_ref/train.h"
 #include "model/random.h"
 #include "verify/backward.h"
@@ -20,15 +23,15 @@ TrainStepArgs<T> train_step_shape(const ProblemSpec& spec) {
   args.points = spec.points;
   args.pairs.form = spec.form;
   args.pairs.count = spec.pairs;
-  args.pairs.coordinate_width = spec.form == PairForm::all ? spec.network.embedding_width() : 0;
+  args.pairs.coordinate_width = spec.form == PairForm::all ? coordinate_width(spec) : 0;
   args.loss = spec.loss;
   args.adam = spec.adam;
   return args;
 }
 
-// Three batches an epoch, the last one smaller, where there are pairs enough.
+// By itself three batches an epoch, the last one smaller, where there are pairs enough.
 std::int64_t fit_batch(const ProblemSpec& spec) {
-  return std::max<std::int64_t>(1, spec.pairs * 2 / 5);
+  return spec.batch > 0 ? spec.batch : std::max<std::int64_t>(1, spec.pairs * 2 / 5);
 }
 
 template <class T>
@@ -47,6 +50,9 @@ FitArgs<T> fit_shape(const ProblemSpec& spec) {
 std::vector<double> propagate_slack(const Network& network, std::span<const double> parameters,
                                     const ref::RowMatrix<double>& x,
                                     std::vector<ref::RowMatrix<double>> h, const LossSlack& slack) {
+  if (slack.gradient.isZero(0.0) && slack.merge_gradient.isZero(0.0)) {
+    return std::vector<double>(parameters.size(), 0.0);
+  }
   std::vector<double> absolute(parameters.begin(), parameters.end());
   for (double& p : absolute) p = std::abs(p);
   for (ref::RowMatrix<double>& layer : h) layer = layer.cwiseAbs().eval();
@@ -54,16 +60,60 @@ std::vector<double> propagate_slack(const Network& network, std::span<const doub
                                     {0.0, slack.gradient, slack.merge_gradient});
 }
 
-// The parameters of a step whose gradient may be off by `error` per element.
-std::vector<double> parameter_slack(const Adam& adam, const ref::AdamState<double>& after,
-                                    std::span<const double> gradient_error) {
-  const AdamStep step = adam_step(adam, after.step);
-  std::vector<double> slack(gradient_error.size());
-  for (std::size_t i = 0; i < slack.size(); ++i) {
-    const double slope =
-        step.rate * (1.0 - adam.beta1) / (std::sqrt(after.v[i]) * step.v_scale + adam.epsilon);
-    slack[i] = 2.0 * slope * gradient_error[i];
+// The relative errors that a step may have from rounding, apart from that of products' operands.
+struct StepTolerance {
+  double loss;
+  double extra;      // of each gradient of the network, beside gradient_tolerance
+  double gradients;  // of the worst of them
+  double merge;
+};
+
+StepTolerance step_tolerance(const TrainStepProblem& problem, Precision precision) {
+  const ProblemSpec& spec = problem.spec;
+  const Conditioning& conditioning = problem.conditioning;
+  // The conditioning is measured at float32's errors and scales with them.
+  const double amplification = unit_roundoff(precision) / unit_roundoff(Precision::float32);
+  StepTolerance tolerance{};
+  tolerance.loss = 2.0 * conditioning.value * amplification + loss_value_tolerance(spec, precision);
+  tolerance.extra = 2.0 * conditioning.gradient * amplification +
+                    sum_tolerance(precision, loss_reduction_length(spec, problem.given));
+  tolerance.gradients =
+      tolerance.extra + gradient_tolerance(spec.network, spec.points, 0, precision);
+  tolerance.merge = 2.0 * conditioning.merge_gradient * amplification +
+                    sum_tolerance(precision, merge_reduction_length(spec));
+  return tolerance;
+}
+
+// The same by element of the gradients.
+std::vector<double> gradient_rounding(const TrainStepProblem& problem,
+                                      const StepTolerance& tolerance) {
+  const std::vector<double>& gradients = problem.gradients;
+  const auto merge = static_cast<std::size_t>(problem.spec.network.parameter_count());
+  const double scale = root_mean_square(gradients);
+  std::vector<double> error(gradients.size());
+  for (std::size_t i = 0; i < error.size(); ++i) {
+    error[i] =
+        (i < merge ? tolerance.gradients : tolerance.merge) * (std::abs(gradients[i]) + scale);
   }
+  return error;
+}
+
+// How far the kinks of relus that float32's rounding may put a unit on the other side of move the
+// gradients. Where a training begins there are none, but later it may come near one.
+std::vector<double> relu_kinks(const TrainStepProblem& problem) {
+  constexpr double rounding = 4.0 * 0x1p-24;  // of each product of a sum
+  const Network& network = problem.spec.network;
+  ForwardErrors errors =
+      forward_errors(network, problem.parameters, problem.x, problem.h, rounding);
+  std::vector<double> slack(problem.parameters.size(), 0.0);
+  if (std::ranges::all_of(errors.near_kink, [](const auto& near) { return near.isZero(0.0); })) {
+    return slack;
+  }
+  for (ref::RowMatrix<double>& variance : errors.h) variance.setZero();
+  std::ranges::copy(
+      rounding_slack(backward_variance(network, problem.parameters, problem.x, problem.h, errors,
+                                       problem.embedding_gradient, rounding)),
+      slack.begin());
   return slack;
 }
 
@@ -88,16 +138,37 @@ FitArgs<double> shape_args(const ProblemSpec& spec) {
 
 TrainStepProblem::TrainStepProblem(const ProblemSpec& spec_)
     : spec(spec_), state(0), want_state(0) {
-  const Network& network = spec.network;
-  const PairForwardProblem forward(spec);
-  parameters = forward.parameters;
-  x = forward.x;
-  const ref::RowMatrix<double>& embeddings = forward.h.back();
-  const std::span<const double> merge = ref::merge_of<double>(network, parameters);
-  given = draw_pair_targets(spec, embeddings, merge);
+  PairForwardProblem forward(spec);
+  given = draw_pair_targets(spec, forward.h.back(),
+                            ref::merge_of<double>(spec.network, forward.parameters));
+  parameters = std::move(forward.parameters);
+  x = std::move(forward.x);
+  find_gradients();
+  const double scale = root_mean_square(gradients);
+  state = draw_adam_state(parameter_count(spec.network, spec.loss), spec.seed,
+                          scale > 0.0 ? scale : 1.0, false);
+  take_step();
+}
 
+TrainStepProblem::TrainStepProblem(const ProblemSpec& spec_, std::vector<double> parameters_,
+                                   const ref::RowMatrix<double>& x_, PairTargets given_,
+                                   const ref::AdamState<double>& state_)
+    : spec(spec_),
+      parameters(std::move(parameters_)),
+      x(x_),
+      given(std::move(given_)),
+      state(state_),
+      want_state(0) {
+  find_gradients();
+  take_step();
+}
+
+void TrainStepProblem::find_gradients() {
+  const Network& network = spec.network;
+  h = ref::forward<double>(network, parameters, x);
+  const ref::RowMatrix<double>& embeddings = h.back();
+  const std::span<const double> merge = ref::merge_of<double>(network, parameters);
   const ref::LossValue<double> loss = reference_loss(spec, embeddings, merge, given);
-  h = forward.h;
   embedding_gradient = loss.gradient;
   gradients = ref::all_gradients<double>(network, parameters, x, h, loss);
   want_loss = loss.value;
@@ -107,10 +178,9 @@ TrainStepProblem::TrainStepProblem(const ProblemSpec& spec_)
   const LossSlack loss_slack = kink_slack(spec, embeddings, merge, given, rounding);
   slack = propagate_slack(network, parameters, x, h, loss_slack);
   conditioning = measure_conditioning(spec, embeddings, merge, given, loss, loss_slack, rounding);
+}
 
-  const double scale = root_mean_square(gradients);
-  state = draw_adam_state(parameter_count(network, spec.loss), spec.seed, scale > 0.0 ? scale : 1.0,
-                          false);
+void TrainStepProblem::take_step() {
   want_parameters = parameters;
   want_state = state;
   ref::adam_update<double>(spec.adam, gradients, want_parameters, want_state);
@@ -188,63 +258,125 @@ void Trial<TrainStepArgs<T>>::reset() {
 template <class T>
 std::vector<ref::Comparison> Trial<TrainStepArgs<T>>::compare(Precision precision) const {
   const ProblemSpec& spec = problem_.spec;
-  const double roundoff = unit_roundoff(precision);
-  const double beta1 = spec.adam.beta1;
-  const double beta2 = spec.adam.beta2;
-
-  // The conditioning is measured at float32's errors and scales with them.
-  const double amplification = roundoff / unit_roundoff(Precision::float32);
-  const double extra = 2.0 * problem_.conditioning.gradient * amplification +
-                       sum_tolerance(precision, loss_reduction_length(spec, problem_.given));
-  const double relative = extra + gradient_tolerance(spec.network, spec.points, 0, precision);
-  const double merge_relative = 2.0 * problem_.conditioning.merge_gradient * amplification +
-                                sum_tolerance(precision, merge_reduction_length(spec));
+  const StepTolerance tolerance = step_tolerance(problem_, precision);
   const auto merge = static_cast<std::size_t>(spec.network.parameter_count());
 
   const std::vector<double> loss = loss_value_.copy_out();
   const StepRounding rounding = step_rounding(problem_, precision);
-  const ref::Tolerance loss_tolerance{
-      2.0 * problem_.conditioning.value * amplification + loss_value_tolerance(spec, precision),
-      {rounding.loss}};
   std::vector<ref::Comparison> comparisons{
       compare_steps(training_.steps(), problem_.want_state.step),
-      ref::compare<double>("loss", loss, std::span(&problem_.want_loss, 1), loss_tolerance)};
+      ref::compare<double>("loss", loss, std::span(&problem_.want_loss, 1),
+                           {tolerance.loss, {rounding.loss}})};
 
   const std::vector<double>& m = problem_.want_state.m;
   std::vector<double> slack = problem_.slack;
   for (std::size_t i = 0; i < slack.size(); ++i) slack[i] += rounding.gradients[i];
   const std::vector<T> got_m = training_.m();
   std::vector<double> m_slack = slack;
-  for (double& s : m_slack) s *= 1.0 - beta1;
+  for (double& s : m_slack) s *= 1.0 - spec.adam.beta1;
   std::vector<ref::Comparison> gradients =
-      compare_gradients(spec, got_m, m, m_slack, extra, precision);
+      compare_gradients(spec, got_m, m, m_slack, tolerance.extra, precision);
   comparisons.insert(comparisons.end(), gradients.begin(), gradients.end());
   comparisons.push_back(ref::compare<T>(
       "gradients of the merge", std::span(got_m).subspan(merge), std::span(m).subspan(merge),
-      {merge_relative, {m_slack.begin() + merge, m_slack.end()}}));
+      {tolerance.merge, {m_slack.begin() + merge, m_slack.end()}}));
 
-  const double scale = root_mean_square(m) / (1.0 - beta1);
-  std::vector<double> gradient_error(m.size());
-  std::vector<double> v_slack(m.size());
-  for (std::size_t i = 0; i < m.size(); ++i) {
-    const double g = std::abs(m[i]) / (1.0 - beta1);
-    gradient_error[i] = (i < merge ? relative : merge_relative) * (g + scale) + slack[i];
-    v_slack[i] = (1.0 - beta2) * gradient_error[i] * (2.0 * g + gradient_error[i]);
-  }
-  const ref::Tolerance few_roundings = ref::tolerance(std::min(roundoff, 0x1p-24), 1);
-  comparisons.push_back(ref::compare<T>("v", training_.v(), problem_.want_state.v,
-                                        {few_roundings.relative, v_slack}));
-  comparisons.push_back(ref::compare<T>(
-      "parameters", training_.parameters(), problem_.want_parameters,
-      {few_roundings.relative, parameter_slack(spec.adam, problem_.want_state, gradient_error)}));
+  std::vector<double> error = gradient_rounding(problem_, tolerance);
+  for (std::size_t i = 0; i < error.size(); ++i) error[i] += slack[i];
+  TrainingErrors errors(error.size());
+  errors.add_step(spec.adam, problem_.gradients, error, problem_.want_state);
+  const double few_roundings =
+      ref::tolerance(std::min(unit_roundoff(precision), 0x1p-24), 1).relative;
+  comparisons.push_back(
+      ref::compare<T>("v", training_.v(), problem_.want_state.v, {few_roundings, errors.v}));
+  comparisons.push_back(ref::compare<T>("parameters", training_.parameters(),
+                                        problem_.want_parameters,
+                                        {few_roundings, errors.parameters}));
   return comparisons;
 }
 
 template class Trial<TrainStepArgs<float>>;
 template class Trial<TrainStepArgs<double>>;
 
+TrainingErrors::TrainingErrors(std::size_t count)
+    : m(count, 0.0), v(count, 0.0), parameters(count, 0.0) {}
+
+// To first order; the 2 is for what is left out: v's own errors, and that parameters which are off
+// make the next gradients so, both small beside errors of gradients in so few steps with so large
+// v.
+void TrainingErrors::add_step(const Adam& adam, std::span<const double> gradients,
+                              std::span<const double> error, const ref::AdamState<double>& after) {
+  const AdamStep step = adam_step(adam, after.step);
+  for (std::size_t i = 0; i < m.size(); ++i) {
+    m[i] = adam.beta1 * m[i] + (1.0 - adam.beta1) * error[i];
+    v[i] = adam.beta2 * v[i] +
+           (1.0 - adam.beta2) * error[i] * (2.0 * std::abs(gradients[i]) + error[i]);
+    parameters[i] += 2.0 * step.rate * m[i] / (std::sqrt(after.v[i]) * step.v_scale + adam.epsilon);
+  }
+}
+
+namespace {
+
+// One training of a FitProblem, by the reference.
+struct OneFit {
+  std::vector<double> begin;
+  ref::Training<double> training;
+  std::vector<double> losses;
+  FitErrors rounding, kinks;
+};
+
+// Training k of `problem`, whose batches are drawn from this list.
+OneFit fit_one(const FitProblem& problem, std::int64_t k, const PairList& list,
+               std::span<const double> targets) {
+  const TrainStepProblem& first = problem.begin;
+  ProblemSpec spec = first.spec;
+  spec.seed += static_cast<std::uint64_t>(k);
+  const std::vector<double> begin = k == 0 ? first.parameters : cast<double>(draw_parameters(spec));
+  const FitErrors none{std::vector<double>(FitProblem::epochs, 0.0), TrainingErrors(begin.size())};
+  OneFit fit{begin, {spec.network, begin, spec.adam}, {}, none, none};
+  ref::Training<double>& training = fit.training;
+  training.state = first.state;
+
+  spec.form = PairForm::indexed;  // a batch of a list, whatever the list came from
+  std::size_t epoch = 0;
+  const auto batch_loss = [&](const ref::RowMatrix<double>& e, std::span<const double> merge,
+                              const PairList& pairs, std::span<const double> t) {
+    spec.pairs = pairs.size();
+    const TrainStepProblem step(spec, training.parameters, first.x,
+                                {pairs, {t.begin(), t.end()}, {}}, training.state);
+    const double part = static_cast<double>(pairs.size()) / static_cast<double>(list.size());
+    const auto add_step = [&](FitErrors& errors, double of_loss,
+                              std::span<const double> of_gradients) {
+      errors.losses[epoch] +=
+          part * std::transform_reduce(step.gradients.begin(), step.gradients.end(),
+                                       errors.training.parameters.begin(), of_loss, std::plus<>(),
+                                       [](double g, double p) { return std::abs(g) * p; });
+      errors.training.add_step(spec.adam, step.gradients, of_gradients, step.want_state);
+    };
+    const StepTolerance tolerance = step_tolerance(step, Precision::float32);
+    add_step(fit.rounding, tolerance.loss * std::abs(step.want_loss),
+             gradient_rounding(step, tolerance));
+    std::vector<double> near = relu_kinks(step);
+    for (std::size_t i = 0; i < near.size(); ++i) near[i] += step.slack[i];
+    add_step(fit.kinks, 0.0, near);
+    return ref::pair_loss<double>(spec.loss, e, pairs, t, merge);
+  };
+  fit.losses =
+      ref::fit<double>(training, first.x, list, targets, batch_loss, FitProblem::epochs,
+                       problem.batch, FitProblem::shuffle_seed + static_cast<std::uint64_t>(k),
+                       [&](std::int64_t, double) { ++epoch; });
+  return fit;
+}
+
+}  // namespace
+
 FitProblem::FitProblem(const ProblemSpec& spec)
-    : begin(spec), batch(fit_batch(spec)), state(0), want_step(0) {
+    : begin(spec),
+      batch(fit_batch(spec)),
+      state(0),
+      want_state(0),
+      rounding{{}, TrainingErrors(0)},
+      kinks{{}, TrainingErrors(0)} {
   PairList list = begin.given.list;
   std::vector<double> targets = begin.given.targets;
   if (spec.form == PairForm::all) {
@@ -254,28 +386,33 @@ FitProblem::FitProblem(const ProblemSpec& spec)
       targets.push_back((c.row(list.first[p]) - c.row(list.second[p])).norm());
     }
   }
+  std::vector<std::optional<OneFit>> fits(static_cast<std::size_t>(spec.trainings));
+#pragma omp parallel for schedule(dynamic)
+  for (std::int64_t k = 0; k < spec.trainings; ++k) {
+    fits[static_cast<std::size_t>(k)] = fit_one(*this, k, list, targets);
+  }
+
   const auto append = [](std::vector<double>& all, const std::vector<double>& more) {
     all.insert(all.end(), more.begin(), more.end());
   };
+  const auto append_errors = [&](FitErrors& all, const FitErrors& more) {
+    append(all.losses, more.losses);
+    append(all.training.m, more.training.m);
+    append(all.training.v, more.training.v);
+    append(all.training.parameters, more.training.parameters);
+  };
   state.step = begin.state.step;
-  for (std::int64_t k = 0; k < spec.trainings; ++k) {
-    ProblemSpec own = spec;
-    own.seed += static_cast<std::uint64_t>(k);
-    ref::Training<double> training(
-        spec.network, k == 0 ? begin.parameters : cast<double>(draw_parameters(own)), spec.adam);
-    training.state = begin.state;
-    append(parameters, training.parameters);
-    append(state.m, training.state.m);
-    append(state.v, training.state.v);
-    append(want_losses, ref::fit<double>(
-                            training, begin.x, list, targets,
-                            [&](const ref::RowMatrix<double>& e, std::span<const double> merge,
-                                const PairList& pairs, std::span<const double> t) {
-                              return ref::pair_loss<double>(spec.loss, e, pairs, t, merge);
-                            },
-                            epochs, batch, shuffle_seed + static_cast<std::uint64_t>(k)));
-    append(want_parameters, training.parameters);
-    want_step = training.state.step;
+  for (const std::optional<OneFit>& fit : fits) {
+    append(parameters, fit->begin);
+    append(state.m, begin.state.m);
+    append(state.v, begin.state.v);
+    append(want_losses, fit->losses);
+    append(want_parameters, fit->training.parameters);
+    append(want_state.m, fit->training.state.m);
+    append(want_state.v, fit->training.state.v);
+    want_state.step = fit->training.state.step;
+    append_errors(rounding, fit->rounding);
+    append_errors(kinks, fit->kinks);
   }
 }
 
@@ -299,29 +436,31 @@ void Trial<FitArgs<T>>::reset() {
   losses_.poison();
 }
 
-// Errors of one step move the next one's gradient, so a training has no tolerance of its own size:
-// the loss curve must agree to what the steps' errors add up to, and the parameters to a small part
-// of the way that they have gone.
 template <class T>
 std::vector<ref::Comparison> Trial<FitArgs<T>>::compare(Precision precision) const {
-  const ProblemSpec& spec = problem_.begin.spec;
-  const double amplification = unit_roundoff(precision) / unit_roundoff(Precision::float32);
-  const double steps = static_cast<double>(problem_.want_step - problem_.begin.state.step);
-  const double per_step =
-      2.0 * problem_.begin.conditioning.gradient * amplification +
-      gradient_tolerance(spec.network, spec.points, 0, precision) +
-      sum_tolerance(precision, loss_reduction_length(spec, problem_.begin.given));
-  // Pairs and units whose kinks the training crosses a step earlier or later count as errors of
-  // their share in a step.
-  const double crossings = 1e-3;
-  const double way = spec.adam.learning_rate * steps;
-  return {compare_steps(training_.steps(), problem_.want_step),
+  // What rounding does scales with the precision, for products use operands as they are stored;
+  // what a kink does, does not.
+  const double scale = sum_tolerance(precision, 1) / sum_tolerance(Precision::float32, 1);
+  const auto slack = [&](const std::vector<double>& rounding, const std::vector<double>& kinks) {
+    std::vector<double> sum(rounding.size());
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = scale * rounding[i] + kinks[i];
+    return sum;
+  };
+  const TrainingErrors& rounding = problem_.rounding.training;
+  const TrainingErrors& kinks = problem_.kinks.training;
+  const std::int64_t steps = problem_.want_state.step - problem_.state.step;
+  const double roundings =
+      ref::tolerance(std::min(unit_roundoff(precision), 0x1p-24), steps).relative;
+  return {compare_steps(training_.steps(), problem_.want_state.step),
           ref::compare<double>("losses", losses_.copy_out(), problem_.want_losses,
-                               {steps * per_step + crossings}),
+                               {sum_tolerance(Precision::float64, problem_.begin.spec.pairs),
+                                slack(problem_.rounding.losses, problem_.kinks.losses)}),
+          ref::compare<T>("m", training_.m(), problem_.want_state.m,
+                          {roundings, slack(rounding.m, kinks.m)}),
+          ref::compare<T>("v", training_.v(), problem_.want_state.v,
+                          {roundings, slack(rounding.v, kinks.v)}),
           ref::compare<T>("parameters", training_.parameters(), problem_.want_parameters,
-                          {ref::tolerance(std::min(unit_roundoff(precision), 0x1p-24), 1).relative,
-                           std::vector<double>(problem_.want_parameters.size(),
-                                               way * (steps * per_step + 10.0 * crossings))})};
+                          {roundings, slack(rounding.parameters, kinks.parameters)})};
 }
 
 template class Trial<FitArgs<float>>;

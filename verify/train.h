@@ -14,6 +14,11 @@ namespace siamese::verify {
 struct TrainStepProblem {
   explicit TrainStepProblem(const ProblemSpec& spec);
 
+  /// A step of any training, on these points and pairs.
+  TrainStepProblem(const ProblemSpec& spec, std::vector<double> parameters,
+                   const ref::RowMatrix<double>& x, PairTargets given,
+                   const ref::AdamState<double>& state);
+
   ProblemSpec spec;
   std::vector<double> parameters;
   ref::RowMatrix<double> x;
@@ -33,6 +38,10 @@ struct TrainStepProblem {
   std::vector<ref::RowMatrix<double>> h;
   ref::RowMatrix<double> embedding_gradient;  // G [n, d]
   std::vector<double> gradients;
+
+ private:
+  void find_gradients();
+  void take_step();
 };
 
 /// What the rounding of products' operands (verify/rounding.h) may do to a step.
@@ -65,6 +74,23 @@ class Trial<TrainStepArgs<T>> {
   TrainStepArgs<T> args_;
 };
 
+/// How far what Adam keeps may be off after some steps, because their gradients were.
+struct TrainingErrors {
+  std::vector<double> m, v, parameters;  // from 0
+
+  explicit TrainingErrors(std::size_t count);
+
+  /// One more step, which left `after`, whose gradients may be off by `error` per element.
+  void add_step(const Adam& adam, std::span<const double> gradients, std::span<const double> error,
+                const ref::AdamState<double>& after);
+};
+
+/// The same of the losses [epochs] and of what a training leaves.
+struct FitErrors {
+  std::vector<double> losses;
+  TrainingErrors training;
+};
+
 /// Short trainings of several epochs over shuffled batches by the reference. The first begins where
 /// `begin` does, each other from parameters of its own.
 struct FitProblem {
@@ -79,7 +105,11 @@ struct FitProblem {
   ref::AdamState<double> state;     // step: of each
   std::vector<double> want_losses;  // [trainings, epochs]
   std::vector<double> want_parameters;
-  std::int64_t want_step;  // of each
+  ref::AdamState<double> want_state;  // step: of each
+
+  // Of all trainings, one after another: what float32's rounding may do, and what the kinks that
+  // a training comes near may.
+  FitErrors rounding, kinks;
 };
 
 template <class T>

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -170,6 +171,13 @@ TEST(PlantedAllPairsLoss, EachPairCountedTwice) {
   }));
 }
 
+TEST(PlantedAllPairsLoss, CoordinatesAsWideAsEmbeddings) {
+  ProblemSpec spec = ProblemSpec::all_pairs(65);
+  spec.coordinate_width = 13;
+  EXPECT_TRUE(passes<AllPairs>(spec));
+  EXPECT_FALSE(passes<AllPairs>(spec, [](AllPairs& args) { args.coordinate_width = args.width; }));
+}
+
 using Backward = PairBackwardArgs<float>;
 
 TEST(PlantedBackward, RightOnePasses) { EXPECT_TRUE(passes<Backward>(points)); }
@@ -279,6 +287,55 @@ TEST(PlantedFit, MergeLeftAsItWas) {
         [&](const Training& args) { std::ranges::copy(begin, merge_of(args)); }));
   }
 }
+
+TEST(PlantedFit, PairMissingFromAWholeBatch) {
+  ProblemSpec spec = ProblemSpec::indexed(40, 100);
+  spec.batch = spec.pairs;
+  EXPECT_TRUE(passes<Training>(spec));
+  EXPECT_FALSE(passes<Training>(spec, [](Training& args) { --args.training.pairs.count; }));
+}
+
+// What a training keeps, put back to where it began: nothing but the way that it has gone tells.
+class PlantedFitLeft : public testing::TestWithParam<ProblemSpec> {
+ protected:
+  // Whether the last `count` of an array of the training's may be left as they were.
+  static bool passes_left(float* TrainStepArgs<float>::*array, std::int64_t count) {
+    std::vector<float> begin;
+    const auto last = [&](const Training& args) {
+      const std::int64_t all = parameter_count(*args.training.network, args.training.loss);
+      return std::span(args.training.*array + all - count, static_cast<std::size_t>(count));
+    };
+    return passes<Training>(
+        GetParam(), [&](Training& args) { begin.assign(last(args).begin(), last(args).end()); },
+        [&](const Training& args) { std::ranges::copy(begin, last(args).begin()); });
+  }
+  static std::int64_t count() { return GetParam().network.parameter_count(); }
+  static std::int64_t last_bias() { return GetParam().network.embedding_width(); }
+};
+
+TEST_P(PlantedFitLeft, RightOnePasses) { EXPECT_TRUE(passes<Training>(GetParam())); }
+
+TEST_P(PlantedFitLeft, LastBias) {
+  EXPECT_FALSE(passes_left(&TrainStepArgs<float>::parameters, last_bias()));
+}
+
+TEST_P(PlantedFitLeft, LastBiasElement) {
+  EXPECT_FALSE(passes_left(&TrainStepArgs<float>::parameters, 1));
+}
+
+TEST_P(PlantedFitLeft, FirstMoments) {
+  EXPECT_FALSE(passes_left(&TrainStepArgs<float>::m, count()));
+  EXPECT_FALSE(passes_left(&TrainStepArgs<float>::m, last_bias()));
+}
+
+TEST_P(PlantedFitLeft, SecondMoments) {
+  EXPECT_FALSE(passes_left(&TrainStepArgs<float>::v, count()));
+  EXPECT_FALSE(passes_left(&TrainStepArgs<float>::v, last_bias()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Problems, PlantedFitLeft,
+                         testing::Values(ProblemSpec::indexed(30, 435), ProblemSpec::all_pairs(37)),
+                         [](const auto& tested) { return std::string(name(tested.param.form)); });
 
 // The tolerances of tensor cores' precisions are wider; the same bugs must stay outside.
 class PlantedLowPrecision : public testing::TestWithParam<Precision> {
