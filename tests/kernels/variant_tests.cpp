@@ -27,6 +27,8 @@ using verify::Trial;
 std::string test_name(const ProblemSpec& spec) {
   std::string text = fmt::format("{}_{}_{}_{}_{}", spec.network.name(), name(spec.form),
                                  verify::shape_name(spec), name(spec.loss), name(spec.adam.form));
+  if (spec.batch > 0) text += fmt::format("_batch_{}", spec.batch);
+  if (spec.coordinate_width > 0) text += fmt::format("_coordinates_{}", spec.coordinate_width);
   for (char& c : text) {
     if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
   }
@@ -41,6 +43,7 @@ ProblemSpec another(ProblemSpec spec) {
   spec.network = Network::parse("2-3relu-3relu-2sigmoid");
   spec.points = shape.points;
   spec.pairs = shape.pairs;
+  spec.batch = 0;
   return spec;
 }
 
@@ -101,6 +104,13 @@ void register_tests(const std::vector<ProblemSpec>& specs) {
   }
 }
 
+// All pairs of `points` whose coordinates are fewer or more than their embeddings.
+ProblemSpec with_coordinates(std::int64_t points, std::int64_t width) {
+  ProblemSpec spec = ProblemSpec::all_pairs(points);
+  spec.coordinate_width = width;
+  return spec;
+}
+
 ProblemSpec with(ProblemSpec spec, const Network& network, const Loss& loss = {},
                  const Adam& adam = Adam::keras()) {
   spec.network = network;
@@ -125,8 +135,8 @@ const std::vector<Network>& networks() {
       seed_network(),
       Network::parse("1-1"),
       Network::parse("3-17tanh-33sigmoid-5"),
-      Network::parse("2-64relu-65relu-2tanh"),
-      Network::parse("7-129sigmoid-31relu-4relu"),
+      Network::parse("2-64relu-65linear-2tanh"),
+      Network::parse("7-129linear-31relu-4relu"),
       Network::parse("5-257relu-255tanh-3sigmoid"),
       Network::parse("33-8relu"),
       Network::parse("4-16relu-16relu-16relu-16relu-6sigmoid"),
@@ -191,6 +201,8 @@ std::vector<ProblemSpec> all_pairs_loss_specs() {
   for (const std::int64_t width : {1, 2, 17, 33, 128}) {
     specs.push_back(with(ProblemSpec::all_pairs(40), embedding(width)));
   }
+  specs.push_back(with(with_coordinates(37, 3), embedding(10)));
+  specs.push_back(with(with_coordinates(37, 13), embedding(4)));
   return specs;
 }
 
@@ -229,6 +241,8 @@ std::vector<ProblemSpec> train_step_specs() {
   for (const std::int64_t points : {1, 2, 30, 200}) {
     specs.push_back(ProblemSpec::all_pairs(points));
   }
+  specs.push_back(with(with_coordinates(37, 3), small));
+  specs.push_back(with(with_coordinates(37, 9), small));
   specs.push_back(ProblemSpec::indexed(30, 128));
   specs.push_back(ProblemSpec::indexed(200, 19900));
   specs.push_back(with(ProblemSpec::indexed(40, 60), Network::parse("3-40relu-230tanh-4")));
@@ -256,11 +270,26 @@ std::vector<ProblemSpec> fit_specs() {
     spec.trainings = 2;
     specs.push_back(spec);
   }
-  for (const Distance distance : all_distances) {
-    const Loss loss{distance, Criterion::squared};
-    specs.push_back(with(ProblemSpec::indexed(150, 33), small, loss));  // fewer pairs than points
-    specs.push_back(with(ProblemSpec::dense(20), small, loss));
-    specs.push_back(with(ProblemSpec::all_pairs(37), small, loss));
+  // Every pair in every step, in the order that they are given in.
+  for (ProblemSpec spec :
+       {with(ProblemSpec::indexed(21, 70), small), with(ProblemSpec::dense(20), small),
+        with(ProblemSpec::all_pairs(12), small)}) {
+    for (const std::int64_t more : {0, 1}) {
+      spec.batch = spec.pairs + more;
+      specs.push_back(spec);
+    }
+  }
+  specs.push_back(with(with_coordinates(24, 3), small));
+  // Each distance meets each form, each form each criterion.
+  const ProblemSpec forms[] = {ProblemSpec::indexed(150, 33),  // fewer pairs than points
+                               ProblemSpec::dense(20), ProblemSpec::all_pairs(37)};
+  const std::vector<Loss> losses = all_losses();
+  const std::size_t criteria = std::size(all_criteria);
+  for (std::size_t distance = 0; distance < std::size(all_distances); ++distance) {
+    for (std::size_t form = 0; form < std::size(forms); ++form) {
+      const Loss& loss = losses[distance * criteria + (distance + form) % criteria];
+      specs.push_back(with(forms[form], small, loss));
+    }
   }
   return specs;
 }
