@@ -1,10 +1,13 @@
 #include "bench/ceilings.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <functional>
 #include <new>
 #include <numeric>
 
+#include "bench/memory.h"
 #include "bench/simd/probe.h"
 #include "bench/timing.h"
 #include "kernels/cpu/parallel.h"
@@ -14,13 +17,12 @@ namespace siamese::bench {
 namespace {
 
 constexpr std::int64_t kibibyte = 1024;
-// From what a core's first cache holds to what no cache does.
+constexpr std::int64_t page = 4 * kibibyte;
+// Of a thread, from what a core's first cache holds; the largest is added, which no cache holds.
 constexpr std::int64_t working_sets[] = {16 * kibibyte,           128 * kibibyte,
                                          512 * kibibyte,          2 * kibibyte* kibibyte,
                                          8 * kibibyte* kibibyte,  32 * kibibyte* kibibyte,
                                          128 * kibibyte* kibibyte};
-// Per thread; the largest set of all threads is also at least this, beyond every cache.
-constexpr std::int64_t beyond_caches = 256 * kibibyte * kibibyte;
 
 ProbeLoops widest_loops() {
 #ifdef __x86_64__
@@ -38,7 +40,7 @@ ProbeLoops widest_loops() {
 }
 
 // Where results go, so that no loop can be left out.
-volatile double sink;
+std::atomic<double> sink;
 
 // Seconds that `threads` threads take to run `body(thread)` at the same time.
 double together(int threads, const std::function<double(int)>& body) {
@@ -50,7 +52,7 @@ double together(int threads, const std::function<double(int)>& body) {
     const double result = body(team.index());
     team.barrier();
     if (team.index() == 0) end = now();
-    sink = result;
+    sink.store(result, std::memory_order_relaxed);
   });
   return end - begin;
 }
@@ -88,6 +90,18 @@ double multiply_add_ceiling(const MultiplyAdd& probe, int threads, double second
   return std::accumulate(rates.begin(), rates.end(), 0.0);
 }
 
+// Seconds of a launch with nothing to do, the least of some: its threads begin, and are waited for.
+double empty_launch(int threads) {
+  constexpr int launches = 50;
+  double least = HUGE_VAL;
+  for (int i = 0; i < launches; ++i) {
+    const double begin = now();
+    parallel(threads, [](Team) {});
+    least = std::min(least, now() - begin);
+  }
+  return least;
+}
+
 // Memory of all threads, each thread's part touched first by itself.
 class Arena {
  public:
@@ -107,7 +121,7 @@ class Arena {
   double* part(int thread) const { return data_ + thread * count_; }
 
  private:
-  static constexpr std::align_val_t alignment{4096};
+  static constexpr std::align_val_t alignment{page};
   std::int64_t count_;
   double* data_;
 };
@@ -154,7 +168,11 @@ double Ceilings::bytes_per_second(double bytes) const {
 }
 
 double Ceilings::least_seconds(const Work& work, Precision precision) const {
-  return bench::least_seconds(work, peak(precision), bytes_per_second(work.bytes));
+  const bool wide = precision == Precision::float64;
+  const double bandwidth_here = bytes_per_second(work.bytes);
+  return std::min(
+      bench::least_seconds(work, wide ? float64_one_core : float32_one_core, bandwidth_here),
+      bench::least_seconds(work, peak(precision), bandwidth_here) + launch_seconds);
 }
 
 Ceilings measure_ceilings(int threads, double seconds) {
@@ -164,11 +182,14 @@ Ceilings measure_ceilings(int threads, double seconds) {
   const MultiplyAdd float64{loops.multiply_add_float64, loops.float64_operations_per_round};
 
   std::vector<std::int64_t> sets(std::begin(working_sets), std::end(working_sets));
-  if (sets.back() * threads < beyond_caches) sets.push_back(beyond_caches / threads);
+  // Whole pages a thread: the loops take aligned blocks.
+  const std::int64_t beyond = bytes_beyond_caches() / threads / page * page;
+  if (sets.back() < beyond) sets.push_back(beyond);
   const Arena arena(threads, sets.back() / static_cast<std::int64_t>(sizeof(double)));
 
   Ceilings best;
   best.threads = threads;
+  best.launch_seconds = HUGE_VAL;
   for (const std::int64_t bytes : sets) {
     best.bandwidth.push_back({static_cast<double>(bytes * threads), 0.0});
   }
@@ -181,6 +202,7 @@ Ceilings measure_ceilings(int threads, double seconds) {
     raise(best.float32_all_cores, multiply_add_ceiling(float32, threads, slice));
     raise(best.float64_one_core, multiply_add_ceiling(float64, 1, slice));
     raise(best.float64_all_cores, multiply_add_ceiling(float64, threads, slice));
+    best.launch_seconds = std::min(best.launch_seconds, empty_launch(threads));
     for (std::size_t k = 0; k < sets.size(); ++k) {
       raise(best.bandwidth[k].bytes_per_second, bandwidth(loops, arena, threads, sets[k], slice));
     }

@@ -24,6 +24,7 @@ struct Ceilings {
   double float64_one_core = 0.0;
   double float64_all_cores = 0.0;
   std::vector<Bandwidth> bandwidth;  ///< by growing working set, never rising
+  double launch_seconds = 0.0;       ///< to set `threads` threads going and wait for them
 
   /// The FMA peak of all threads in a precision, operations/s.
   double peak(Precision precision) const;
@@ -33,7 +34,8 @@ struct Ceilings {
   double bytes_per_second(double bytes) const;
 
   /// The least time for some work, seconds: whichever takes longer, its operations at the peak or
-  /// its bytes at their bandwidth.
+  /// its bytes at their bandwidth. By all threads, which have to be set going, or by one, which has
+  /// not, whichever is faster.
   double least_seconds(const Work& work, Precision precision) const;
 };
 

@@ -92,6 +92,10 @@ std::map<std::string, std::string> describe(const Session& session) {
       {"fma_peak_float64_one_core_gflops", gigas(ceilings.float64_one_core)},
       {"fma_peak_float64_gflops", gigas(ceilings.float64_all_cores)},
       {"bandwidth_gbs_by_bytes", bandwidth},
+      {"launch_us", fmt::format("{:.3f}", 1e6 * ceilings.launch_seconds)},
+      {"patience", fmt::format("{:g}", session.options.patience)},
+      {"row_cap_s", fmt::format("{:g}", session.row_cap_seconds)},
+      {"reference_cap_s", fmt::format("{:g}", session.reference_cap_seconds)},
       {"memory_bandwidth_gbs", gigas(ceilings.bandwidth.back().bytes_per_second)},
   };
   context.merge(describe(session.options));

@@ -24,7 +24,7 @@ double CudaCeilings::bytes_per_second(double bytes) const {
 }
 
 double CudaCeilings::least_seconds(const Work& work, Precision precision) const {
-  return bench::least_seconds(work, peak(precision), bytes_per_second(work.bytes));
+  return bench::least_seconds(work, peak(precision), bytes_per_second(work.bytes)) + launch_seconds;
 }
 
 }  // namespace siamese::bench

@@ -26,7 +26,7 @@ struct CudaCeilings {
   double bytes_per_second(double bytes) const;
 
   /// The least time for some work, seconds: whichever takes longer, its operations at the peak or
-  /// its bytes at their bandwidth.
+  /// its bytes at their bandwidth; and a launch, for there is at least one.
   double least_seconds(const Work& work, Precision precision) const;
 };
 

@@ -1,7 +1,9 @@
 #include "bench/memory.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 namespace siamese::bench {
@@ -33,6 +35,14 @@ double available_memory() {
 }
 
 }  // namespace
+
+std::int64_t bytes_beyond_caches() {
+  double largest = 128.0 * 1024.0 * 1024.0;  // some systems tell of none
+  for (const int cache : {_SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE, _SC_LEVEL4_CACHE_SIZE}) {
+    largest = std::max(largest, static_cast<double>(sysconf(cache)));
+  }
+  return static_cast<std::int64_t>(std::min(2.0 * largest, available_memory() / 4.0));
+}
 
 std::optional<std::string> why_too_large(const ProblemSpec& spec) {
   const double bytes = problem_bytes(spec);

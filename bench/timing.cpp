@@ -7,13 +7,11 @@
 #include <vector>
 
 #include "bench/ceilings.h"
+#include "bench/memory.h"
 #include "kernels/cpu/parallel.h"
 
 namespace siamese::bench {
 namespace {
-
-// Larger than the caches of most machines, and written in some tens of milliseconds.
-constexpr std::size_t flush_bytes = std::size_t{256} << 20;
 
 class SteadyStopwatch final : public Stopwatch {
  public:
@@ -24,7 +22,9 @@ class SteadyStopwatch final : public Stopwatch {
   }
 
   void flush_caches() override {
-    junk_.resize(flush_bytes / sizeof(std::int64_t));
+    if (junk_.empty()) {
+      junk_.resize(static_cast<std::size_t>(bytes_beyond_caches()) / sizeof(std::int64_t));
+    }
     parallel(most_threads(), [&](Team team) {
       const Team::Range share = team.share(static_cast<std::int64_t>(junk_.size()));
       for (std::int64_t i = share.begin; i < share.end; ++i) ++junk_[static_cast<std::size_t>(i)];
