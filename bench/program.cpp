@@ -24,6 +24,7 @@
 #include "kernels/cpu/isa.h"
 #include "kernels/cpu/parallel.h"
 #include "model/error.h"
+#include "model/interrupt.h"
 
 namespace siamese::bench {
 namespace {
@@ -150,7 +151,7 @@ std::size_t drop_finished(Rows& rows, const Options& options) {
 int run(int argc, char** argv) {
   const std::optional<Options> options = parse_options(argc, argv);
   if (!options) return 0;
-  catch_interrupts();
+  note_interrupts();
   set_most_threads(options->threads);
   chosen_isa();  // an unknown SIAMESE_ISA is a usage error, before any work
 

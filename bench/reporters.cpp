@@ -89,6 +89,10 @@ std::vector<Run> clean(const std::vector<Run>& runs) {
   return cleaned;
 }
 
+bool was_cut_short(const std::vector<Run>& runs) {
+  return std::ranges::any_of(runs, [](const Run& run) { return run.error_message == cut_short; });
+}
+
 std::string time_text(double seconds) {
   if (seconds < 1e-6) return fmt::format("{:.0f} ns", 1e9 * seconds);
   if (seconds < 1e-3) return fmt::format("{:.3g} us", 1e6 * seconds);
@@ -168,6 +172,7 @@ void ProgressReporter::begin_row(const std::string& name) {
 }
 
 void ProgressReporter::ReportRuns(const std::vector<Run>& runs) {
+  if (was_cut_short(runs)) return;
   std::vector<Run> repetitions;
   done_ = begun_;
   for (const Run& run : clean(runs)) {

@@ -17,15 +17,25 @@ namespace siamese::bench {
 std::vector<benchmark::BenchmarkReporter::Run> clean(
     const std::vector<benchmark::BenchmarkReporter::Run>& runs);
 
-/// A reporter of Google Benchmark's that sees clean runs only.
+/// Whether Ctrl-C came before a row, whose runs these are, had all its repetitions. No later row
+/// has any.
+bool was_cut_short(const std::vector<benchmark::BenchmarkReporter::Run>& runs);
+
+/// A reporter of Google Benchmark's that sees clean runs only, and none of a row that was cut
+/// short: results have all repetitions of a row or none.
 template <class Base>
 class CleanReporter final : public Base {
  public:
   using Base::Base;
   void ReportRuns(const std::vector<benchmark::BenchmarkReporter::Run>& runs) override {
+    ended_ = ended_ || was_cut_short(runs);
+    if (ended_) return;
     const auto cleaned = clean(runs);
     if (!cleaned.empty()) Base::ReportRuns(cleaned);
   }
+
+ private:
+  bool ended_ = false;  // what follows are means and the like of a row that was cut short
 };
 
 /// Google Benchmark's JSON, but whole after every row: whatever ends the program, the file that it

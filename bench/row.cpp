@@ -18,6 +18,7 @@
 #include "kernels/ops.h"
 #include "kernels/variant.h"
 #include "model/error.h"
+#include "model/interrupt.h"
 #include "verify/adam.h"
 #include "verify/backward.h"
 #include "verify/forward.h"
@@ -138,7 +139,7 @@ class VariantRow final : public Row {
 
   void run(benchmark::State& state) override {
     if (interrupted() || done_) {
-      skip(state, dropped);
+      skip(state, done_ ? dropped : cut_short);
       return;
     }
     try {

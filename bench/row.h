@@ -40,6 +40,9 @@ class Row {
 /// only rows and errors.
 inline constexpr const char* dropped = "dropped";
 
+/// The message of a repetition that Ctrl-C came before.
+inline constexpr const char* cut_short = "cut short";
+
 /// The counter that brings the processor time of a launch, all threads together and what puts its
 /// inputs back included; reporters show it as Google Benchmark's CPU time.
 inline constexpr const char* cpu_seconds_counter = "cpu_seconds";

@@ -35,11 +35,4 @@ struct Session {
   std::map<Device, std::unique_ptr<Stopwatch>> stopwatches_;
 };
 
-/// Whether Ctrl-C was pressed; the rows that are left are then dropped.
-bool interrupted();
-
-/// Makes Ctrl-C, a request to end and a terminal that closes set interrupted() instead of ending
-/// the program.
-void catch_interrupts();
-
 }  // namespace siamese::bench

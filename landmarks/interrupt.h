@@ -9,10 +9,7 @@ struct Interrupted : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// From now on a first Ctrl-C (or SIGTERM) is only noted; a second one ends the process.
-void note_interrupts();
-
-/// Throws Interrupted where one was noted.
+/// Throws Interrupted where Ctrl-C or the like was noted (model/interrupt.h).
 void check_interrupt();
 
 }  // namespace siamese::landmarks

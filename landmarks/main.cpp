@@ -11,6 +11,7 @@
 #include "landmarks/output_folder.h"
 #include "landmarks/report.h"
 #include "model/error.h"
+#include "model/interrupt.h"
 
 namespace siamese::landmarks {
 namespace {

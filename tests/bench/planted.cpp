@@ -1,7 +1,8 @@
-// siamese_bench with variants of adam that have a known fault or a known time.
+// siamese_bench with variants of adam and pair_forward that have a known fault or a known time.
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>
@@ -14,39 +15,57 @@
 namespace siamese {
 namespace {
 
-using Args = AdamArgs<float>;
+template <class Args>
 using Fault = void (*)(const Args& args, int launch);
 
-// The first variant of the CPU, with `fault` done after each of its launches, counted from 0.
-void plant(const std::string& name, Fault fault) {
+// The first variant of the CPU, with `fault` done after each of its launches, counted from 0. It
+// does its work in each `working`-th launch alone.
+template <class Args>
+void plant(const std::string& name, Fault<Args> fault, int working = 1) {
   Variant<Args> variant = variants<Args>().front();
   variant.name = name;
   variant.rung = 90;
-  variant.prepare = [prepare = variant.prepare, fault](const Args& args) -> Launch {
-    return [launch = prepare(args), args, fault, count = std::make_shared<int>(0)](Stream stream) {
-      launch(stream);
+  variant.prepare = [prepare = variant.prepare, fault, working](const Args& args) -> Launch {
+    return [launch = prepare(args), args, fault, working,
+            count = std::make_shared<int>(0)](Stream stream) {
+      if (*count % working == 0) launch(stream);
       fault(args, (*count)++);
     };
   };
   const Register<Args> registered(variant);
 }
 
+void spin(double seconds) {
+  const double end = bench::now() + seconds;
+  while (bench::now() < end) {
+  }
+}
+
+void sleep_seconds(double seconds) {
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+}
+
 void plant_all() {
-  plant("wrong", [](const Args& args, int) { args.parameters[17] = -args.parameters[17]; });
-  plant("nan", [](const Args& args, int) { args.v[args.count - 1] *= 0.0F / args.v[0] / 0.0F; });
-  plant("tires", [](const Args& args, int launch) {
+  using Args = AdamArgs<float>;
+  plant<Args>("wrong", [](const Args& args, int) { args.parameters[17] = -args.parameters[17]; });
+  plant<Args>("nan",
+              [](const Args& args, int) { args.v[args.count - 1] *= 0.0F / args.v[0] / 0.0F; });
+  plant<Args>("tires", [](const Args& args, int launch) {
     if (launch > 3) args.m[0] += 1.0F;
   });
-  plant("spins", [](const Args&, int) {
-    const double end = bench::now() + 5e-3;
-    while (bench::now() < end) {
-    }
+  plant<Args>("spins", [](const Args&, int) {
+    static const char* const milliseconds = std::getenv("SIAMESE_PLANTED_SPIN_MS");
+    spin(milliseconds == nullptr ? 5e-3 : 1e-3 * std::atof(milliseconds));
   });
-  plant("killed",
-        [](const Args&, int) { std::raise(SIGKILL); });  // as by the system, out of memory
-  plant("wakes", [](const Args&, int launch) {
-    if (launch == 0) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  plant<Args>("killed",
+              [](const Args&, int) { std::raise(SIGKILL); });  // as by the system, out of memory
+  plant<Args>("wakes", [](const Args&, int launch) {
+    if (launch == 0) sleep_seconds(0.2);
   });
+  plant<Args>("sleeps", [](const Args&, int) { sleep_seconds(0.9); });
+  plant<Args>("hangs", [](const Args&, int) { sleep_seconds(100.0); });
+  plant<PairForwardArgs<float>>(
+      "rests", [](const PairForwardArgs<float>&, int) {}, 7);
 }
 
 }  // namespace

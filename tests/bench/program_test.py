@@ -204,6 +204,32 @@ class Results(unittest.TestCase):
     def test_what_is_gone_on_with_must_be_alike(self):
         _, document = quick(PROGRAM, ADAM, "--benchmark_repetitions=1")
         with tempfile.TemporaryDirectory() as folder:
+    def test_ctrl_c_leaves_out_a_row_with_repetitions_to_come(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "results.json")
+            with subprocess.Popen(
+                    [PLANTED, "--quick", "--progress", PATIENT, f"--benchmark_out={file}",
+                     "--benchmark_repetitions=50", "--benchmark_filter=^adam/cpu_(eigen|spins)/float32/"],
+                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+                process.stdout.readline()  # the first row
+                time.sleep(1)  # some repetitions of the second
+                process.send_signal(signal.SIGINT)
+                self.assertEqual(process.stdout.read(), "")
+                self.assertEqual(process.wait(60), 130)
+            document = strict(file.read_text())
+            self.assertEqual({row["name"].split("/")[1] for row in document["benchmarks"]}, {"cpu_eigen"})
+            self.assertEqual(len(iterations(document)), 50)
+
+    def test_a_second_ctrl_c_does_not_wait(self):
+        with subprocess.Popen([PLANTED, "--quick", "--progress", "--benchmark_filter=^adam/cpu_(eigen|hangs)/"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            process.stdout.readline()  # the first row
+            process.send_signal(signal.SIGINT)
+            with self.assertRaises(subprocess.TimeoutExpired):
+                process.wait(1)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(10), -signal.SIGINT)
+
             file, rest = Path(folder, "results.json"), Path(folder, "rest.json")
             rest.write_text(json.dumps(document))
             for key in merge.SAME:

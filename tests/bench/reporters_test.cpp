@@ -63,6 +63,25 @@ TEST(CleanRuns, HaveTheProcessorTimeThatTheRowMeasured) {
   EXPECT_EQ(cleaned.counters.count(cpu_seconds_counter), 0U);
 }
 
+TEST(CleanReporter, LeavesOutARowThatWasCutShortWithItsMeans) {
+  std::ostringstream out;
+  CleanReporter<benchmark::JSONReporter> reporter;
+  reporter.SetOutputStream(&out);
+  reporter.SetErrorStream(&out);
+  Result cut = timed_run();
+  cut.error_occurred = true;
+  cut.error_message = cut_short;
+  Result mean = timed_run();
+  mean.run_type = Result::RT_Aggregate;
+  reporter.ReportContext({});
+  reporter.ReportRuns({timed_run(), timed_run()});
+  reporter.ReportRuns({mean});
+  reporter.ReportRuns({timed_run(), cut});
+  reporter.ReportRuns({mean});
+  reporter.Finalize();
+  EXPECT_EQ(nlohmann::json::parse(out.str()).at("benchmarks").size(), 3U);
+}
+
 TEST(WholeJson, CanBeReadAfterEveryRow) {
   std::ostringstream out;
   std::ostringstream errors;
