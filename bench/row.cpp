@@ -31,6 +31,10 @@ namespace {
 using verify::ProblemSpec;
 using verify::Trial;
 
+/// Below this part of its device's speed a repetition was disturbed (bench/reporting/results.py has
+/// the same).
+constexpr double quiet_machine = 0.9;
+
 /// A row that is not attempted, with the reason.
 struct Skipped {
   std::string reason;
@@ -122,14 +126,14 @@ class VariantRow final : public Row {
   const std::string& name() const override { return name_; }
   const std::string& problem() const override { return problem_; }
 
-  // A repetition has a warm-up, the timed launches, and some with cold caches, which take a while
-  // to be made so.
+  // A repetition has a warm-up, the timed launches, and one with cold caches, which take a while to
+  // be made so.
   double foretold_seconds() const override {
     constexpr double flushes = 0.1;
     const double launch = likely(session_.seconds_per_operation, rate_key()) * work_.operations;
     if (session_.seconds_per_operation.contains(rate_key()) && too_long(launch)) return 0.0;
     const double repetition =
-        std::max(session_.options.goal_seconds, launch) + 3.0 * launch + flushes;
+        std::max(session_.options.goal_seconds, launch) + 2.0 * launch + flushes;
     return std::min(session_.row_cap_seconds, (session_.options.repetitions + 1) * repetition);
   }
 
@@ -179,22 +183,30 @@ class VariantRow final : public Row {
       }
     }
     const Problem& problem = store_->get(spec_, work_.operations);
+    row_end_ = now() + session_.row_cap_seconds;
     trial_.emplace(problem, variant_.device);
     trial_->reset();
     launch_ = variant_.prepare(trial_->args());
-    const double first = stopwatch().seconds(launch_);
+    const double first = timed_launch(Outputs::any);
+    session_.seconds_per_operation.try_emplace(rate_key(), first / operations());
     verify("before timing");
 
     const Effort effort{session_.options.goal_seconds, repetition_cap()};
     if (first < effort.cap_seconds) {
-      launches_ = calibrate([this] { return timed_launch(); }, effort);
+      launches_ = calibrate([this] { return timed_launch(Outputs::any); }, effort);
     }
     warm_up_ = first < effort.cap_seconds;
-    row_end_ = now() + session_.row_cap_seconds;
   }
 
-  // Whether a row of such launches is skipped.
-  bool too_long(double seconds) const { return seconds > session_.row_cap_seconds / 2.0; }
+  // Whether a row of such launches is skipped: it has one that is verified and one that is timed.
+  bool too_long(double seconds) const { return 2.0 * seconds > session_.row_cap_seconds; }
+
+  // Whether so many launches more would be over by `end`.
+  bool fits(int launches, double end) const {
+    return now() + launches * launch_wall_seconds_ <= end;
+  }
+
+  double operations() const { return std::max(work_.operations, 1.0); }
 
   double repetition_cap() const {
     return session_.row_cap_seconds / (session_.options.repetitions + 1);
@@ -202,9 +214,15 @@ class VariantRow final : public Row {
 
   Stopwatch& stopwatch() { return session_.stopwatch(variant_.device); }
 
-  double timed_launch() {
-    if constexpr (in_place<Args>) trial_->reset();
-    return stopwatch().seconds(launch_);
+  // What a launch finds in its outputs: what the one before left may hide that it does nothing.
+  enum class Outputs { any, poisoned };
+
+  double timed_launch(Outputs outputs) {
+    const double begin = now();
+    if (in_place<Args> || outputs == Outputs::poisoned) trial_->reset();
+    const double seconds = stopwatch().seconds(launch_);
+    launch_wall_seconds_ = std::min(launch_wall_seconds_, now() - begin);
+    return seconds;
   }
 
   // Throws Failure with the first comparison that fails.
@@ -219,55 +237,84 @@ class VariantRow final : public Row {
     end_openmp_threads();
   }
 
-  void measure(benchmark::State& state) {
-    trial_->reset();
-    if (warm_up_) timed_launch();
-    double speed = stopwatch().speed();
-
-    double seconds = 0.0;
+  // Launches that were timed one after another.
+  struct Timed {
     std::int64_t launches = 0;
-    const double end = std::min(now() + repetition_cap(), row_end_);
-    const double cpu_begin = process_seconds();
-    do {
-      seconds += timed_launch();
-      ++launches;
-    } while (launches < launches_ && now() < end);
-    const double cpu_seconds = process_seconds() - cpu_begin;
+    double seconds = 0.0;      // of all of them
+    double cpu_seconds = 0.0;  // of all threads together, with what puts inputs back
+    double machine = 0.0;      // the speed around them over the highest seen
+  };
 
-    // Where the machine has become slow since the calibration, the first repetition settles for
-    // what the cap leaves; every other one must be as long, for they are compared.
-    if (complete_ == 0) launches_ = launches;
-    if (now() >= row_end_) done_ = true;
-    if (launches < launches_) {
+  // Stops in time for `end`, but has one launch in any case. What the last one leaves is verified.
+  Timed time_launches(double end) {
+    trial_->reset();
+    if (warm_up_) timed_launch(Outputs::any);
+    const double speed = stopwatch().speed();
+    Timed timed;
+    const double cpu_begin = process_seconds();
+    for (bool last = false; !last; ++timed.launches) {
+      last = timed.launches + 1 >= launches_ || !fits(2, end);
+      timed.seconds += timed_launch(last ? Outputs::poisoned : Outputs::any);
+    }
+    timed.cpu_seconds = process_seconds() - cpu_begin;
+    timed.machine = std::min(speed, stopwatch().speed()) / full_speed();
+    verify("after timing");
+    return timed;
+  }
+
+  void measure(benchmark::State& state) {
+    const double end = std::min(now() + repetition_cap(), row_end_);
+    if (!fits(warm_up_ ? 2 : 1, row_end_)) {
+      if (complete_ == 0) {
+        throw Skipped{fmt::format("a launch takes {:.3g} s, cap {:.3g} s a row with its checks",
+                                  launch_wall_seconds_, session_.row_cap_seconds)};
+      }
+      done_ = true;
       skip(state, dropped);
       return;
     }
-    speed = std::min(speed, stopwatch().speed());
-    verify("after timing");
-    const double cold = cold_seconds(end);
-    ++complete_;
-    while (state.KeepRunningBatch(launches_)) state.SetIterationTime(seconds);
-    const auto count = static_cast<double>(launches);
-    report(state, seconds / count, speed);
-    state.counters["cold"] = cold;
-    state.counters[cpu_seconds_counter] = cpu_seconds / count;
-  }
-
-  // The least seconds of a few launches that find nothing in the caches; of one where the
-  // repetition should be over. The flush is outside the bracket, and so is what puts data back.
-  double cold_seconds(double end) {
-    constexpr int most_launches = 3;
-    double least = HUGE_VAL;
-    for (int i = 0; i < most_launches && (i == 0 || now() < end); ++i) {
-      if constexpr (in_place<Args>) trial_->reset();
-      stopwatch().flush_caches();
-      least = std::min(least, stopwatch().seconds(launch_));
+    Timed timed = time_launches(end);
+    // Where the machine has become slow since the calibration, the first repetition settles for
+    // what the cap leaves; every other one must be as long, for they are compared.
+    if (complete_ == 0) launches_ = timed.launches;
+    // Where something else disturbed it, it is done again, once.
+    if (timed.machine < quiet_machine && now() + 2.0 * timed.seconds < row_end_) {
+      const Timed again = time_launches(row_end_);
+      if (again.launches >= timed.launches && again.machine > timed.machine) timed = again;
     }
-    return least;
+    if (timed.launches < launches_) {
+      skip(state, dropped);
+      return;
+    }
+    const std::optional<double> cold = cold_seconds();
+    ++complete_;
+    while (state.KeepRunningBatch(launches_)) state.SetIterationTime(timed.seconds);
+    const auto count = static_cast<double>(timed.launches);
+    report(state, timed.seconds / count);
+    state.counters["machine"] = timed.machine;
+    if (cold) state.counters["cold"] = *cold;
+    state.counters[cpu_seconds_counter] = timed.cpu_seconds / count;
   }
 
-  void report(benchmark::State& state, double seconds, double speed) {
-    const double rate = seconds / std::max(work_.operations, 1.0);
+  // The seconds of a launch that finds nothing in the caches, where the cap leaves time for one.
+  // The flush is outside the bracket, and so is what puts data back.
+  std::optional<double> cold_seconds() {
+    if (!fits(1, row_end_)) return std::nullopt;
+    trial_->reset();
+    stopwatch().flush_caches();
+    const double seconds = stopwatch().seconds(launch_);
+    verify("after timing with cold caches");
+    return seconds;
+  }
+
+  // The highest speed of the variant's device that was seen.
+  double full_speed() const {
+    return variant_.device == Device::cpu ? session_.ceilings.float32_all_cores
+                                          : session_.cuda_ceilings->clock_hertz;
+  }
+
+  void report(benchmark::State& state, double seconds) {
+    const double rate = seconds / operations();
     double& known = session_.seconds_per_operation[rate_key()];
     known = complete_ == 1 ? rate : std::min(known, rate);
     auto& counters = state.counters;
@@ -276,15 +323,14 @@ class VariantRow final : public Row {
     counters["FLOP/s"] = work_.operations / seconds;
     counters["bytes/s"] = work_.bytes / seconds;
     counters["error"] = worst_error_;
-    const auto hold_against = [&](const auto& ceilings, double full_speed) {
+    const auto hold_against = [&](const auto& ceilings) {
       counters["floor"] = ceilings.least_seconds(work_, variant_.precision) / seconds;
       counters["peak"] = 100.0 * work_.operations / seconds / ceilings.peak(variant_.precision);
-      counters["machine"] = speed / full_speed;
     };
     if (variant_.device == Device::cpu) {
-      hold_against(session_.ceilings, session_.ceilings.float32_all_cores);
+      hold_against(session_.ceilings);
     } else {
-      hold_against(*session_.cuda_ceilings, session_.cuda_ceilings->clock_hertz);
+      hold_against(*session_.cuda_ceilings);
     }
     state.SetLabel(fmt::format("rung {}", variant_.rung));
   }
@@ -302,12 +348,13 @@ class VariantRow final : public Row {
 
   std::optional<Trial<Args>> trial_;
   Launch launch_;
-  std::int64_t launches_ = 1;  // timed in each repetition
-  bool warm_up_ = true;        // a launch so long needs none
-  double row_end_ = 0.0;       // when the cap is reached
-  double worst_error_ = 0.0;   // over its tolerance
-  int complete_ = 0;           // repetitions
-  bool done_ = false;          // no more repetitions are worth running
+  std::int64_t launches_ = 1;              // timed in each repetition
+  bool warm_up_ = true;                    // a launch so long needs none
+  double row_end_ = 0.0;                   // when the cap is reached
+  double launch_wall_seconds_ = HUGE_VAL;  // with what goes around it, the least seen
+  double worst_error_ = 0.0;               // over its tolerance
+  int complete_ = 0;                       // repetitions
+  bool done_ = false;                      // no more repetitions are worth running
 };
 
 template <class Args>

@@ -142,7 +142,8 @@ class Results(unittest.TestCase):
         self.assertEqual(context["rows"], "1")
         for key in ("loss", "processor", "compiler", "flags", "commit", "isa", "build_type"):
             self.assertTrue(context[key], key)
-        self.assertGreater(float(context["fma_peak_float32_gflops"]), 0)
+        for key in ("fma_peak_float32_gflops", "launch_us"):
+            self.assertGreater(float(context[key]), 0, key)
 
     def test_counters_are_the_work_over_the_time(self):
         _, document = quick(PROGRAM, "--benchmark_filter=^distance_loss/cpu_eigen/float32/dense/"
@@ -157,8 +158,10 @@ class Results(unittest.TestCase):
                             "--patience=0.0001")
         small, large = (next(row for row in document["benchmarks"] if name in row["run_name"])
                         for name in ("points:256/", "points:16384/"))
-        self.assertNotIn("error_occurred", small)  # nothing is known yet
+        self.assertRegex(small["error_message"], "^skipped: a launch takes")  # it had to be tried
         self.assertRegex(large["error_message"], "^skipped: a launch would take")
+        self.assertEqual([document["context"][key] for key in ("patience", "row_cap_s", "reference_cap_s")],
+                         ["0.0001", "0.0003", "0.001"])
 
     def test_a_file_is_written_beside_the_progress(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -201,9 +204,6 @@ class Results(unittest.TestCase):
             self.assertIn("every row", run(PROGRAM, "--quick", row_filter, "--resume",
                                            rest).stderr)
 
-    def test_what_is_gone_on_with_must_be_alike(self):
-        _, document = quick(PROGRAM, ADAM, "--benchmark_repetitions=1")
-        with tempfile.TemporaryDirectory() as folder:
     def test_ctrl_c_leaves_out_a_row_with_repetitions_to_come(self):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "results.json")
@@ -230,6 +230,9 @@ class Results(unittest.TestCase):
             process.send_signal(signal.SIGINT)
             self.assertEqual(process.wait(10), -signal.SIGINT)
 
+    def test_what_is_gone_on_with_must_be_alike(self):
+        _, document = quick(PROGRAM, ADAM, "--benchmark_repetitions=1")
+        with tempfile.TemporaryDirectory() as folder:
             file, rest = Path(folder, "results.json"), Path(folder, "rest.json")
             rest.write_text(json.dumps(document))
             for key in merge.SAME:
@@ -292,6 +295,18 @@ class Planted(unittest.TestCase):
 
     def test_what_the_timed_launches_left_is_verified(self):
         self.refused("tires", "after")
+
+    def test_launches_that_do_nothing_are_found_whatever_one_before_them_left(self):
+        code, document = quick(PLANTED, "--benchmark_filter=^pair_forward/cpu_rests/float32/dense/points:256/")
+        row, = iterations(document)
+        self.assertEqual(code, 1)
+        self.assertRegex(row["error_message"], "^wrong after timing.*: .*nan")
+
+    def test_a_row_ends_within_its_cap(self):
+        _, document = self.timed("sleeps", "--patience=1")  # 3 s, a launch 0.9
+        launches = 1 + sum(row["iterations"] + ("cold" in row) for row in iterations(document))
+        self.assertGreater(launches, 1)
+        self.assertLessEqual(0.9 * launches, 3)
 
     def test_a_spin_of_5_ms_is_measured(self):
         code, document = self.timed("spins")
