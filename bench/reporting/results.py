@@ -15,6 +15,9 @@ NAME = re.compile(
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 SCHEMA = "1"  # of what siamese_bench writes: results/README.md
 COUNTERS = ("pairs/s", "FLOP/s", "bytes/s", "error", "cold", "floor", "peak", "machine")
+# A repetition during which the device ran below this part of its own peak was disturbed, and tells
+# little; bench/row.cpp has the same.
+QUIET = 0.9
 LISTS = ("caches", "load_avg")  # of Google Benchmark's own context
 TEXTS = ("rows", "threads", "cuda_device", "processor", "isa", "network", "loss", "commit",
          "bandwidth_gbs_by_bytes")  # of the context, whose words are read
@@ -55,6 +58,10 @@ class Row:
     def counter(self, name):
         """The median over repetitions, or None where the row has no such counter."""
         return statistics.median(self.counters[name]) if name in self.counters else None
+
+    @property
+    def disturbed(self):
+        return bool(self.times) and (self.counter("machine") or 1) < QUIET
 
     @property
     def series(self):

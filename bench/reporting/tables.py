@@ -5,8 +5,7 @@ import io
 import math
 from dataclasses import dataclass
 
-# A row during which the machine ran slower than this part of its own peak tells little.
-QUIET = 0.9
+from reporting.results import QUIET
 
 
 @dataclass
@@ -31,9 +30,9 @@ def _optional(value, form):
 def _remark(row):
     if row.error:
         return row.error
-    machine = row.counter("machine")
-    if machine is not None and machine < QUIET:
-        return f"machine at {math.floor(100 * machine)}% of its peak"  # never what QUIET is
+    if row.disturbed:
+        percent = math.floor(100 * row.counter("machine"))  # never what QUIET is
+        return f"machine at {percent}% of its peak"
     return ""
 
 
@@ -137,7 +136,7 @@ def warnings(results):
     failed = sum(row.error.startswith("wrong") for row in results.rows)
     if failed:
         yield f"{failed} rows were wrong and have no times."
-    noisy = sum((row.counter("machine") or 1) < QUIET for row in results.timed)
+    noisy = sum(row.disturbed for row in results.timed)
     if noisy:
         yield (f"{noisy} of {len(results.timed)} rows were measured while the machine ran below "
                f"{100 * QUIET:.0f}% of its peak; they are remarked on.")

@@ -1,6 +1,7 @@
 """bench/compare on results made up here: known changes under known noise."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -12,6 +13,8 @@ BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
 from reporting import comparison  # noqa: E402
+
+FIVE = comparison.Limits(slower=0.05, faster=0.05, same=0.05)
 
 
 def entries(name, times, unit="us", **more):
@@ -33,13 +36,13 @@ class Interval(unittest.TestCase):
 
     def test_three_repetitions_are_too_few(self):
         self.assertIsNone(comparison._left_out(3, 3))
-        self.assertEqual(comparison.change("a", [([1, 1, 1], [2, 2, 2])]).verdict(0.05), "unsure")
+        self.assertEqual(comparison.change("a", [([1, 1, 1], [2, 2, 2])]).verdict(FIVE), "unsure")
 
     def test_identical_code_is_seldom_blamed(self):
         generator = random.Random(1)
         for spread, least_same in ((0.03, 500), (0.01, 1900)):
             verdicts = [comparison.change("a", [(noisy(generator, 1, spread, 5),
-                                                 noisy(generator, 1, spread, 5))]).verdict(0.05)
+                                                 noisy(generator, 1, spread, 5))]).verdict(FIVE)
                         for _ in range(2000)]
             self.assertLess(verdicts.count("slower") + verdicts.count("faster"), 10)
             self.assertGreater(verdicts.count("same"), least_same)
@@ -47,20 +50,20 @@ class Interval(unittest.TestCase):
     def test_a_tenth_is_found(self):
         generator = random.Random(2)
         verdicts = [comparison.change("a", [(noisy(generator, 1, 0.01, 5),
-                                             noisy(generator, 1.1, 0.01, 5))]).verdict(0.05)
+                                             noisy(generator, 1.1, 0.01, 5))]).verdict(FIVE)
                     for _ in range(500)]
         self.assertGreater(verdicts.count("slower"), 490)
 
     def test_an_outlier_of_eight_moves_nothing(self):
         old = [1.0, 1.001, 1.002, 1.003, 1.004, 1.005, 1.006, 1.007]
-        self.assertEqual(comparison.change("a", [(old, [*old[:-1], 9.0])]).verdict(0.05), "same")
+        self.assertEqual(comparison.change("a", [(old, [*old[:-1], 9.0])]).verdict(FIVE), "same")
 
     def test_a_change_that_one_pair_of_runs_has_alone_is_unsure(self):
         steady = [1.0, 1.01, 1.02, 1.0, 1.01]
         longer = [1.2 * time for time in steady]
         pairs = [(steady, longer), (steady, steady)]
-        self.assertEqual(comparison.change("a", pairs).verdict(0.05), "unsure")
-        self.assertEqual(comparison.change("a", pairs[:1] * 2).verdict(0.05), "slower")
+        self.assertEqual(comparison.change("a", pairs).verdict(FIVE), "unsure")
+        self.assertEqual(comparison.change("a", pairs[:1] * 2).verdict(FIVE), "slower")
 
 
 class Program(unittest.TestCase):
@@ -80,11 +83,20 @@ class Program(unittest.TestCase):
         return subprocess.run([BENCH / "compare", *words], capture_output=True, text=True,
                               check=False)
 
+    def twice(self, old, new, *words):
+        """Two pairs of runs that are alike."""
+        return self.compare(old, new, old, new, *words)
+
     def test_a_run_with_itself_is_the_same(self):
         path = self.write("a.json", entries("a", self.STEADY) + entries("b", [5.0]))
-        done = self.compare(path, path)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertIn("0 slower, 0 unsure, 0 faster, 2 same", done.stdout)
+        for words in ((path, path), (path, path, path, path)):
+            done = self.compare(*words)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn("0 slower, 0 unsure, 0 faster, 2 same", done.stdout)
+        for kept in sorted((BENCH.parent / "results").glob("*/results.json")):
+            done = self.compare(kept, kept)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertRegex(done.stdout, r"\n0 slower, \d+ unsure, 0 faster, \d+ same, 0 missing")
 
     def test_units_are_converted(self):
         old = self.write("old.json", entries("a", self.STEADY))
@@ -94,11 +106,45 @@ class Program(unittest.TestCase):
     def test_slower_fails_and_faster_does_not(self):
         old = self.write("old.json", entries("a", self.STEADY))
         new = self.write("new.json", entries("a", [1.1 * t for t in self.STEADY]))
-        self.assertEqual(self.compare(old, new).returncode, 1)
-        self.assertIn("1 slower", self.compare(old, new).stdout)
-        self.assertEqual(self.compare(new, old).returncode, 0)
-        self.assertIn("1 faster", self.compare(new, old).stdout)
-        self.assertEqual(self.compare(old, new, "--threshold", "20").returncode, 0)
+        self.assertEqual(self.twice(old, new).returncode, 1)
+        self.assertIn("1 slower", self.twice(old, new).stdout)
+        self.assertEqual(self.twice(new, old).returncode, 0)
+        self.assertIn("1 faster", self.twice(new, old).stdout)
+        self.assertEqual(self.twice(old, new, "--threshold", "20").returncode, 0)
+
+    def test_a_row_of_a_disturbed_machine_is_unsure(self):
+        old = self.write("old.json", entries("a", self.STEADY) + entries("b", self.STEADY, machine=0.95))
+        for factor in (0.5, 1, 2):
+            new = self.write("new.json", entries("a", [factor * t for t in self.STEADY], machine=0.7) +
+                             entries("b", self.STEADY, machine=0.91))
+            done = self.twice(old, new)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertIn("0 slower, 1 unsure, 0 faster, 1 same", done.stdout)
+            self.assertRegex(done.stdout, r"\| a .* \| 70% ")
+
+    def test_one_pair_of_runs_shows_large_changes_alone(self):
+        old = self.write("old.json", entries("a", self.STEADY))
+        for factor, verdict in ((0.6, "1 faster"), (0.9, "1 unsure"), (1.001, "1 same"), (1.1, "1 unsure"),
+                                (1.4, "1 slower")):
+            new = self.write("new.json", entries("a", [factor * t for t in self.STEADY]))
+            self.assertIn(verdict, self.compare(old, new).stdout)
+
+    def test_runs_of_other_problems_are_refused(self):
+        alike = {"network": "11-2", "loss": "euclidean/absolute", "adam": "keras", "threads": "2", "isa": "avx2"}
+        old = self.write("old.json", entries("a", self.STEADY), **alike)
+        for key in alike:
+            new = self.write("new.json", entries("a", self.STEADY), **{**alike, key: "other"})
+            for words in ((old, new), (old, old, old, new)):
+                done = self.compare(*words)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertEqual(done.stderr.splitlines()[0],
+                                 f"compare: {key} differs: {alike[key]} / other; expected runs of the same "
+                                 "problem (--allow-different compares them all the same)")
+            done = self.compare(old, new, "--allow-different")
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertIn(f"{key} differs: {alike[key]} / other", done.stdout)
+        other_machine = self.write("new.json", entries("a", self.STEADY), **alike, processor="other")
+        self.assertIn("processor differs: None / other", self.compare(old, other_machine).stdout)
 
     def test_missing_new_and_failed_rows_are_told(self):
         old = self.write("old.json", entries("a", self.STEADY) + entries("b", self.STEADY))
@@ -107,20 +153,41 @@ class Program(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("missing: b", done.stdout)
         self.assertIn("new: c", done.stdout)
+        self.assertEqual(self.compare(old, new, "--allow-new").returncode, 1)  # for the missing one
+        more = self.write("more.json", entries("a", self.STEADY) + entries("b", self.STEADY) +
+                          entries("c", self.STEADY))
+        for words in ((old, more), (old, more, more, more)):
+            done = self.compare(*words)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("2 same, 0 missing, 0 failed, 1 new", done.stdout)
+            self.assertEqual(self.compare(*words, "--allow-new").returncode, 0)
         bad = self.write("bad.json", entries("a", self.STEADY) +
                          entries("b", [0], error_occurred=True, error_message="wrong: m [0]"))
         done = self.compare(old, bad)
         self.assertEqual(done.returncode, 1)
         self.assertIn("failed: b: wrong: m [0]", done.stdout)
 
+    def ceilings(self, factor, before, after, row="a"):
+        """Two pairs of runs, the new ones' row longer by a factor, on a machine whose peak changed."""
+        old = self.write("old.json", entries(row, self.STEADY), fma_peak_float32_gflops=before)
+        new = self.write("new.json", entries(row, [factor * t for t in self.STEADY]),
+                         fma_peak_float32_gflops=after)
+        return self.twice(old, new)
+
     def test_what_the_machine_lost_is_no_rows_fault(self):
-        old = self.write("old.json", entries("a", self.STEADY), fma_peak_float32_gflops="100")
-        new = self.write("new.json", entries("a", [1.1 * t for t in self.STEADY]),
-                         fma_peak_float32_gflops="91", threads="1")
-        done = self.compare(old, new)
+        done = self.ceilings(1.1, "100", "91")
         self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("1 unsure", done.stdout)
         self.assertIn("9.9% lower", done.stdout)
-        self.assertIn("threads differs: None / 1", done.stdout)
+        self.assertIn("1 slower", self.ceilings(1.25, "100", "91").stdout)
+        self.assertIn("1 unsure", self.ceilings(0.9, "91", "100").stdout)
+        self.assertIn("1 faster", self.ceilings(0.7, "91", "100").stdout)
+
+    def test_on_a_machine_that_changed_nothing_is_the_same(self):
+        self.assertIn("1 same", self.ceilings(1, "100", "98").stdout)
+        for before, after in (("100", "70"), ("70", "100")):
+            for factor in (1.001, 1.3):
+                self.assertIn("0 same", self.ceilings(factor, before, after).stdout)
 
     def test_a_devices_drift_excuses_its_own_rows_alone(self):
         rows = ("adam/cpu_tiled/float32/parameters:1", "adam/cuda_vector/float32/parameters:1")
@@ -129,7 +196,7 @@ class Program(unittest.TestCase):
                              **{ceiling: "100"})
             new = self.write("new.json", sum((entries(row, [1.1 * t for t in self.STEADY])
                                               for row in rows), []), **{ceiling: "91"})
-            done = self.compare(old, new)
+            done = self.twice(old, new)
             self.assertEqual(done.returncode, 1)
             slower = [line for line in done.stdout.splitlines() if line.endswith("| slower  |")]
             self.assertEqual(len(slower), 1, done.stdout)
@@ -139,7 +206,7 @@ class Program(unittest.TestCase):
         old = self.write("old.json", entries("a", self.STEADY), memory_bandwidth_gbs="94")
         new = self.write("new.json", entries("a", [1.1 * t for t in self.STEADY]),
                          memory_bandwidth_gbs="61")
-        self.assertEqual(self.compare(old, new).returncode, 1)
+        self.assertEqual(self.twice(old, new).returncode, 1)
 
     def test_one_pair_of_runs_is_told_to_be_little(self):
         path = self.write("a.json", entries("a", self.STEADY))
@@ -167,6 +234,37 @@ class Program(unittest.TestCase):
             self.assertEqual(len(done.stderr.splitlines()), 1)
             self.assertIn(expected, done.stderr)
         self.assertEqual(self.compare(good).returncode, 2)
+
+
+class Measured(unittest.TestCase):
+    """Runs of siamese_bench itself, of a variant that spins for a time that is told."""
+
+    def measure(self, folder, name, milliseconds):
+        path = Path(folder, name)
+        subprocess.run([os.environ["SIAMESE_BENCH_PLANTED"], "--quick", "--patience=100",
+                        "--benchmark_filter=^adam/cpu_spins/float32/", f"--benchmark_out={path}"],
+                       env={**os.environ, "SIAMESE_PLANTED_SPIN_MS": str(milliseconds)},
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        # It spins by the clock, which a machine that is busy with other tests does not slow down.
+        document = json.loads(path.read_text())
+        document["context"] = {key: value for key, value in document["context"].items()
+                               if key not in comparison.CEILINGS["cpu"]}
+        for run in document["benchmarks"]:
+            run["machine"] = 1.0
+        path.write_text(json.dumps(document))
+        return path
+
+    def test_a_slower_variant_is_found_and_a_run_equals_itself(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pairs = [self.measure(folder, f"{index}.json", milliseconds)
+                     for index, milliseconds in enumerate((8, 13, 8, 13))]
+            done = subprocess.run([BENCH / "compare", *pairs], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertIn("1 slower, 0 unsure, 0 faster, 0 same", done.stdout)
+            done = subprocess.run([BENCH / "compare", pairs[1], pairs[1]], capture_output=True, text=True,
+                                  check=False)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn("0 slower, 0 unsure, 0 faster, 1 same", done.stdout)
 
 
 if __name__ == "__main__":
