@@ -252,6 +252,16 @@ def all_work(devices, shapes, threads, every):
     return work
 
 
+def context_of(arguments, *words):
+    """Where numbers come from: machine and build as siamese_bench tells them, and the peers."""
+    told = json.loads(subprocess.run([arguments.step, "context", *words], check=True, text=True,
+                                     stdout=subprocess.PIPE).stdout)
+    del told["sweep"], told["threads"]  # rows have their own
+    return {"date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "peers": versions(arguments.python),
+            "num_cpus": len(os.sched_getaffinity(0)), "host_name": os.uname().nodename,
+            "load_avg": list(os.getloadavg()), **told}
+
+
 def versions(python):
     code = ("import importlib.metadata as m\n"
             "for name in ('torch', 'jax', 'tensorflow-cpu', 'keras', 'numpy'):\n"
@@ -295,9 +305,7 @@ def main():
 
     shapes = arguments.shape or (QUICK if arguments.quick else FULL)
     works = all_work(devices, shapes, threads, every)
-    context = {"date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "peers": versions(arguments.python),
-               "num_cpus": every, "host_name": os.uname().nodename,
-               "cuda_device": told["cuda"]["is"]}
+    context = context_of(arguments, *problem_words(arguments))
     rows, timed = [], 0
     progress = Progress(len(works))
     end_as_interrupted()

@@ -12,6 +12,7 @@
 #include "bench/axes.h"
 #include "bench/ceilings.h"
 #include "bench/command_line.h"
+#include "bench/context.h"
 #include "bench/find_variant.h"
 #include "bench/memory.h"
 #include "bench/timing.h"
@@ -30,7 +31,8 @@
 // problem and the reference's loss and gradients as files that they read, `serve` runs one of this
 // project's variants on it, verified, and times it whenever it is told to, so that everyone can be
 // measured in turn; `serve --op peak` does as many operations as the step has, and nothing else.
-// `devices` tells which devices there are to measure on.
+// `devices` tells which devices there are to measure on, `context` machine, build and problem, as
+// the results of siamese_bench have them.
 
 namespace siamese::bench {
 namespace {
@@ -199,15 +201,26 @@ void print_devices() {
   fmt::print("{}\n", devices.dump());
 }
 
+void print_context(const Command& command) {
+  Options options;
+  options.network = Network::parse(command.network);
+  options.loss = parse_loss(command.loss);
+  options.threads = command.threads;
+  fmt::print("{}\n", nlohmann::ordered_json(describe(options)).dump());
+}
+
 int run(int argc, char** argv) {
   Command command;
   CLI::App app("A training step for comparison with other libraries.", "siamese_step");
   app.require_subcommand(1);
   CLI::App* const lister = app.add_subcommand("devices", "tells which devices can be used");
+  CLI::App* const teller = app.add_subcommand("context", "tells machine, build and problem");
   CLI::App* const exporter = app.add_subcommand("export", "writes the problem as files");
   CLI::App* const server = app.add_subcommand("serve", "runs a variant as often as it reads");
   for (CLI::App* const part : {exporter, server}) {
     part->add_option("shape", command.shape, "e.g. dense/points:256/pairs:128")->required();
+  }
+  for (CLI::App* const part : {teller, exporter, server}) {
     add_problem(*part, command.network, command.loss);
   }
   exporter->add_option("folder", command.folder, "where to")->required();
@@ -220,6 +233,8 @@ int run(int argc, char** argv) {
   set_most_threads(command.threads);
   if (*lister) {
     print_devices();
+  } else if (*teller) {
+    print_context(command);
   } else if (*exporter) {
     export_problem(command);
   } else if (command.op == "peak") {

@@ -13,11 +13,13 @@ from pathlib import Path
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path[:0] = [str(BENCH), str(BENCH / "peers")]
 
+import landmarks  # noqa: E402
 import measure  # noqa: E402
 import numpy as np  # noqa: E402
 from entries import CUDA_STEP, PEAK, PEERS, Peer  # noqa: E402
 from measure import Work  # noqa: E402
 from problem import Problem, Wrong  # noqa: E402
+from reporting import landmarks as landmarks_report  # noqa: E402
 from reporting import peers, pictures, results, tables  # noqa: E402
 
 STEP = os.environ.get("SIAMESE_STEP", "")
@@ -163,6 +165,50 @@ class Measured(unittest.TestCase):
         self.assertEqual([layer["outputs"] for layer in problem["layers"]], [200, 200, 10])
         self.assertTrue((self.folder / "coordinates.npy").exists())
         self.assertGreater(problem["loss"], 0)
+
+
+    def test_the_context_tells_machine_and_build(self):
+        context = measure.context_of(self.arguments, "--loss", "manhattan")
+        self.assertEqual((context["schema"], context["loss"]), ("1", "manhattan/absolute"))
+        self.assertLessEqual({"commit", "compiler", "processor", "isa", "date", "num_cpus"}, set(context))
+
+
+class Landmarks(unittest.TestCase):
+    """The landmark experiment from beginning to end, by ways of the test's own."""
+
+    FOUND = {"points": [[0.0], [1.0], [3.0]], "test": [0, 2, 1], "predicted": [[0.0], [3.0], [2.0]],
+             "trained_by": "hand", "process_seconds": 2.0, "training_seconds": 1.0}
+
+    def runs(self, **ways):
+        return landmarks.measure({name: lambda loss, seed, found=found: found(loss, seed)
+                                  for name, found in ways.items()}, 3)
+
+    def test_the_error_is_the_scripts(self):
+        self.assertAlmostEqual(landmarks.error_per_point(self.FOUND), 2 / 3)  # 3, 1, 2 against 3, 2, 1
+
+    def test_ways_run_in_turn_on_both_losses(self):
+        runs = self.runs(a=lambda loss, seed: self.FOUND | {"process_seconds": 1.0 + seed},
+                         b=lambda *_: self.FOUND)
+        self.assertEqual([(run["name"], run["loss"], run["init_seed"]) for run in runs[:5]],
+                         [("a", "as_written", 0), ("b", "as_written", 0), ("a", "euclidean", 0),
+                          ("b", "euclidean", 0), ("a", "as_written", 1)])
+        table = landmarks_report.table(runs)
+        self.assertEqual(table.rows[0], ["as_written", "a", "hand", "3", "2 s (1 s to 3 s)",
+                                         "1 s (1 s to 1 s)", "0.67 (0.67 to 0.67)"])
+        self.assertEqual([row[:2] for row in table.rows],
+                         [[loss, name] for loss in landmarks.LOSSES for name in "ab"])
+
+    def test_what_ran_on_other_data_or_failed_has_no_row(self):
+        def fails(*_):
+            raise landmarks.Failed("no such library")
+
+        others = ({"test": [0, 1, 2]}, {"points": [[0.0], [1.0], [3.0001]]})
+        runs = self.runs(a=lambda *_: self.FOUND, b=lambda *_: self.FOUND | others[0],
+                         c=lambda *_: self.FOUND | others[1], d=fails)
+        self.assertEqual([run.get("error_message") for run in runs[:4]],
+                         [None, "its unseen points are others", "its points are others",
+                          "no such library"])
+        self.assertEqual({row[1] for row in landmarks_report.table(runs).rows}, {"a"})
 
 
 class Planned(unittest.TestCase):
