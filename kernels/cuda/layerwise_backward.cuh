@@ -50,6 +50,18 @@ struct TimesDerivative {
   }
 };
 
+/// Room for the sums over parts of the points of the layer that needs most, where there are
+/// several.
+inline Buffer<float> gradient_parts(const std::vector<Layer>& layers,
+                                    const std::vector<TiledPlan>& plans) {
+  std::int64_t largest = 0;
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    if (plans[l].parts == 1) continue;
+    largest = std::max(largest, plans[l].parts * (layers[l].inputs + 1) * layers[l].outputs);
+  }
+  return Buffer<float>(Device::cuda, largest);
+}
+
 /// Tiles of both products of each layer, and what they work in.
 struct LayerwiseBackwardPlan {
   struct LayerPlan {
@@ -62,15 +74,9 @@ struct LayerwiseBackwardPlan {
 
   LayerwiseBackwardPlan(const PairBackwardArgs<float>& args, std::vector<LayerPlan> plans)
       : layers(std::move(plans)), workspace(args) {
-    std::int64_t largest = 0;
-    for (std::size_t l = 0; l < layers.size(); ++l) {
-      const Layer& layer = args.network->layers()[l];
-      const std::int64_t parts_of_layer = layers[l].weights.parts;
-      if (parts_of_layer > 1) {
-        largest = std::max(largest, parts_of_layer * (layer.inputs + 1) * layer.outputs);
-      }
-    }
-    parts = Buffer<float>(Device::cuda, largest);
+    std::vector<TiledPlan> weights;
+    for (const LayerPlan& layer : layers) weights.push_back(layer.weights);
+    parts = gradient_parts(args.network->layers(), weights);
   }
 };
 

@@ -20,6 +20,8 @@
 //                 replayed by one call, for at the sizes of the original experiment most of a
 //                 step's time is the launching. All further ones are graphs too, also those of
 //                 cuBLAS (train_step_cublas.cpp).
+//   chain         forward in one launch, and dz of all layers in another, strictly in float32:
+//                 activations and gradients stay on chip from layer to layer
 //   mma           the layers' products on tensor cores
 //   passes        a launch for each pass through the network, in which activations stay on chip,
 //                 where mma has one or two a layer. Unlike the fused steps it computes each point
@@ -50,6 +52,15 @@ constexpr Composition graph = [] {
   parts.name = "graph";
   parts.rung = 3;
   parts.captured = true;
+  return parts;
+}();
+
+constexpr Composition chain = [] {
+  Composition parts = graph;
+  parts.name = "chain";
+  parts.rung = 4;
+  parts.forward = "chain";
+  parts.backward = "chain";
   return parts;
 }();
 
@@ -252,6 +263,7 @@ const Register<TrainStepArgs<double>> naive_float64(composed_step<double>(naive,
                                                                           Precision::float64));
 const Register<TrainStepArgs<float>> tiled_float32(composed_step<float>(tiled, Precision::float32));
 const Register<TrainStepArgs<float>> graph_float32(composed_step<float>(graph, Precision::float32));
+const Register<TrainStepArgs<float>> chain_float32(composed_step<float>(chain, Precision::float32));
 const Register<TrainStepArgs<float>> mma_bf16(composed_step<float>(mma, Precision::bf16));
 const Register<TrainStepArgs<float>> mma_tf32(composed_step<float>(mma, Precision::tf32));
 const Register<TrainStepArgs<float>> mma_tf32x3(composed_step<float>(mma, Precision::tf32x3));

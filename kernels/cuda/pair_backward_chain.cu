@@ -1,0 +1,133 @@
+// Backward, rung 3 in strict float32: dz of all layers in one launch (chain.cuh), from G and the
+// activations down to dz_1, each in the block's shared memory until the next layer's is made of it.
+// The tiled rung wrote and read them back in a launch a layer. The weights' gradients, which need
+// every point, are its products of what this launch leaves: [dW_l; db_l] = [h_{l-1} 1]^T dz_l.
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "kernels/cuda/chain.cuh"
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/layerwise_backward.cuh"
+#include "kernels/cuda/tiled_product.cuh"
+
+namespace siamese::cuda {
+namespace {
+
+/// The activations of the layers from the last one down.
+struct BackwardSteps {
+  Activation activation[most_chain_layers];
+};
+
+/// dz [n, d_L], [n, d_{L-1}], .. [n, d_1], one after another: their way from the chain to the
+/// weights' gradients.
+__global__ void __launch_bounds__(chain_threads, 1)
+    dz_chain(const __grid_constant__ ChainPlan plan, const __grid_constant__ BackwardSteps steps,
+             std::int64_t points, int width, const float* __restrict__ gradient,
+             const float* __restrict__ embeddings, const float* __restrict__ hidden_end,
+             const float* __restrict__ parameters, float* __restrict__ dz) {
+  extern __shared__ __align__(16) float lines[];
+  float* const slices = lines + plan.slices;
+  for (std::int64_t first = std::int64_t{blockIdx.x} * plan.rows; first < points;
+       first += std::int64_t{gridDim.x} * plan.rows) {
+    float* output = dz;
+    // dz = dh * act'(z), told from h.
+    const auto finish = [&](int layer, int columns, const float* h, auto dh_of) {
+      with_activation(steps.activation[layer], [&](auto activation) {
+        chain::for_elements(
+            plan, first, points, columns, [&](int at, std::int64_t element, bool exists) {
+              float value = 0.0F;
+              if (exists) {
+                value = dh_of(at, element) * activation_derivative(activation.value, h[element]);
+                output[element] = value;
+              }
+              lines[at] = value;
+            });
+      });
+      output += points * columns;
+    };
+
+    finish(0, width, embeddings, [&](int, std::int64_t element) { return gradient[element]; });
+    const float* h = hidden_end;
+    for (int s = 0; s < plan.steps; ++s) {
+      const ChainStep& step = plan.step[s];
+      chain::multiply<chain::Weights::transposed>(plan, step, parameters, lines, slices,
+                                                  [](int, auto&) {});
+      __syncthreads();
+      h -= points * step.columns;
+      finish(s + 1, step.columns, h, [&](int at, std::int64_t) { return lines[at]; });
+    }
+    __syncthreads();
+  }
+}
+
+/// What a backward pass works in.
+struct Plan {
+  ChainPlan chain;
+  BackwardSteps steps;
+  std::vector<TiledPlan> weights;  ///< of each layer's gradient
+  Buffer<float> dz;
+  Buffer<float> parts;
+};
+
+Plan make_plan(const PairBackwardArgs<float>& args) {
+  const std::vector<Layer>& layers = args.network->layers();
+  Plan plan{.chain = plan_chain(backward_products(*args.network), args.network->embedding_width(),
+                                args.points),
+            .steps = {},
+            .weights = {},
+            .dz = Buffer<float>(Device::cuda, args.points * (args.network->hidden_width() +
+                                                             args.network->embedding_width())),
+            .parts = {}};
+  std::transform(layers.rbegin(), layers.rend(), plan.steps.activation,
+                 [](const Layer& layer) { return layer.activation; });
+  for (const Layer& layer : layers) {
+    plan.weights.push_back(TiledProducts::plan_deep(layer.inputs + 1, layer.outputs, args.points));
+  }
+  plan.parts = gradient_parts(layers, plan.weights);
+  return plan;
+}
+
+void launch(const PairBackwardArgs<float>& args, const Plan& plan, cudaStream_t stream) {
+  const std::int64_t tiles = ceil_div(args.points, plan.chain.rows);
+  if (tiles > 0) {
+    const auto blocks = static_cast<unsigned>(std::min(tiles, device_limits().multiprocessors));
+    dz_chain<<<blocks, chain_threads, static_cast<std::size_t>(plan.chain.shared_bytes), stream>>>(
+        plan.chain, plan.steps, args.points, static_cast<int>(args.network->embedding_width()),
+        args.gradient, args.embeddings, args.hidden + args.points * args.network->hidden_width(),
+        args.parameters, plan.dz.data());
+    SIAMESE_CHECK_LAUNCH("dz_chain");
+  }
+  const std::vector<Layer>& layers = args.network->layers();
+  const float* dz = plan.dz.data();
+  const float* below = args.hidden + args.points * args.network->hidden_width();
+  for (std::size_t l = layers.size(); l-- > 0;) {
+    below -= args.points * layers[l].inputs;
+    launch_weight_gradient<TiledProducts>(layers[l], args.points, l == 0 ? args.x : below, dz,
+                                          plan.weights[l], plan.parts.data(), args.gradients,
+                                          stream);
+    dz += args.points * layers[l].outputs;
+  }
+}
+
+Launch prepare(const PairBackwardArgs<float>& args) {
+  const auto plan = std::make_shared<const Plan>(make_plan(args));
+  allow_shared(dz_chain, plan->chain.shared_bytes, "dz_chain");
+  return traced(args, "chain", Precision::float32,
+                [args, plan](Stream stream) { launch(args, *plan, cuda_stream(stream)); });
+}
+
+std::optional<std::string> why_unsupported(const PairBackwardArgs<float>& args) {
+  return why_no_chain(*args.network);
+}
+
+const Register<PairBackwardArgs<float>> float32({.name = "chain",
+                                                 .device = Device::cuda,
+                                                 .precision = Precision::float32,
+                                                 .rung = 3,
+                                                 .why_unsupported = why_unsupported,
+                                                 .prepare = prepare});
+
+}  // namespace
+}  // namespace siamese::cuda
