@@ -35,14 +35,4 @@ struct Matrix {
   const T* data() const { return elements.data(); }
 };
 
-/// The same matrix in another scalar type, each element converted by itself.
-template <class To, class From>
-Matrix<To> convert(const Matrix<From>& from) {
-  Matrix<To> to;
-  to.rows = from.rows;
-  to.columns = from.columns;
-  to.elements.assign(from.elements.begin(), from.elements.end());
-  return to;
-}
-
 }  // namespace siamese

@@ -73,6 +73,10 @@ Network Network::parse(std::string_view text) {
     const std::string_view part = rest.substr(0, rest.find('-'));
     std::int64_t width = 0;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), width);
+    if (error == std::errc::result_out_of_range) {
+      throw UsageError(
+          fmt::format("network '{}': width of '{}'; expected 1 to {}", text, part, largest_width));
+    }
     if (error != std::errc{}) {
       throw UsageError(
           fmt::format("network '{}': '{}' does not begin with a width; expected a form like {}",

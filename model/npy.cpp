@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -18,6 +17,7 @@
 
 #include "model/error.h"
 #include "model/file.h"
+#include "model/utf8.h"
 
 namespace siamese {
 namespace {
@@ -36,16 +36,6 @@ struct Header {
 
 Failure failure(std::string_view file, std::string_view what) {
   return Failure(fmt::format("{}: {}", file, what));
-}
-
-// Text of a file as a message shows it: in one line and not too long.
-std::string shown(std::string_view text) {
-  constexpr std::size_t longest = 60;
-  std::string result;
-  for (const char c : text.substr(0, longest)) {
-    result += std::isprint(static_cast<unsigned char>(c)) != 0 ? c : '?';
-  }
-  return result + (text.size() > longest ? ".." : "");
 }
 
 // The header is a Python dictionary of three known keys; this reads that and nothing more.
@@ -69,7 +59,7 @@ class HeaderParser {
       } else if (key == "shape" && !std::exchange(has_shape, true)) {
         header.shape = shape();
       } else {
-        throw bad(fmt::format("key '{}' is unknown or there twice", shown(key)));
+        throw bad(fmt::format("key {} is unknown or there twice", shown(key)));
       }
       if (!take(',')) {
         expect('}');
@@ -105,7 +95,7 @@ class HeaderParser {
     return true;
   }
   void expect(char c) {
-    if (!take(c)) throw bad(fmt::format("expected '{}' before '{}'", c, shown(text_.substr(at_))));
+    if (!take(c)) throw bad(fmt::format("expected '{}' before {}", c, shown(text_.substr(at_))));
   }
 
   std::string string() {
@@ -146,8 +136,8 @@ class HeaderParser {
     const char* const first = text_.data() + at_;
     const auto [end, error] = std::from_chars(first, text_.data() + text_.size(), value);
     if (error != std::errc{} || value < 0) {
-      throw bad(fmt::format("'{}' in shape; expected a count of 0 to 2^63 - 1",
-                            shown(text_.substr(at_))));
+      throw bad(
+          fmt::format("{} in shape; expected a count of 0 to 2^63 - 1", shown(text_.substr(at_))));
     }
     at_ += static_cast<std::size_t>(end - first);
     return value;
@@ -240,7 +230,7 @@ const ElementType& find_type(const std::string& name, std::string_view file) {
     const bool order_matters = type.size > 1;
     if (has_order && name.substr(1) == type.name && !(order_matters && name[0] == '|')) return type;
   }
-  throw failure(file, fmt::format("type '{}'; expected floats of 16, 32 or 64 bits or integers of "
+  throw failure(file, fmt::format("type {}; expected floats of 16, 32 or 64 bits or integers of "
                                   "8 to 64 bits, such as '<f8'",
                                   shown(name)));
 }

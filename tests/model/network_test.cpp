@@ -55,6 +55,18 @@ TEST(Network, ErrorNamesTheFaultyPart) {
   }
 }
 
+TEST(Network, ErrorSaysThatAWidthIsTooLarge) {
+  for (const char* text : {"99999999999999999999-5", "5-99999999999999999999relu", "16777217-5"}) {
+    try {
+      Network::parse(text);
+      FAIL() << "accepted";
+    } catch (const UsageError& error) {
+      EXPECT_NE(std::string(error.what()).find("expected 1 to 16777216"), std::string::npos)
+          << error.what();
+    }
+  }
+}
+
 TEST(Glorot, SameSeedSameBits) {
   const std::vector<float> parameters = glorot_uniform(seed_network(), 0);
   EXPECT_EQ(parameters, glorot_uniform(seed_network(), 0));

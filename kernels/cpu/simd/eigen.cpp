@@ -156,13 +156,12 @@ template <class T>
 void adam(const AdamArgs<T>& args) {
   using Values = Eigen::Map<Column<T>>;
   const AdamStep step = adam_step(args.adam, ++*args.step);
-  const T beta1 = static_cast<T>(args.adam.beta1);
-  const T beta2 = static_cast<T>(args.adam.beta2);
   const Eigen::Map<const Column<T>> g(args.gradients, args.count);
   Values m(args.m, args.count);
   Values v(args.v, args.count);
-  m = beta1 * m + static_cast<T>(1.0 - args.adam.beta1) * g;
-  v = beta2 * v + static_cast<T>(1.0 - args.adam.beta2) * g.square();
+  // By 1 - beta alone, for in float32 it and beta do not add up to 1.
+  m += static_cast<T>(1.0 - args.adam.beta1) * (g - m);
+  v += static_cast<T>(1.0 - args.adam.beta2) * (g.square() - v);
   Values(args.parameters, args.count) -=
       static_cast<T>(step.rate) * m /
       (v.sqrt() * static_cast<T>(step.v_scale) + static_cast<T>(args.adam.epsilon));

@@ -8,12 +8,14 @@
 namespace siamese {
 namespace {
 
+static_assert(tile_row_multiple % block_rows == 0, "a tile is whole blocks of rows");
+
 // One pass over memory; the compiler makes vectors of it, square root included.
 template <class T>
 void adam(const Adam& adam, AdamStep step, std::int64_t count, const T* __restrict gradients,
           T* __restrict parameters, T* __restrict m, T* __restrict v) {
-  const T beta1 = static_cast<T>(adam.beta1);
-  const T beta2 = static_cast<T>(adam.beta2);
+  // By 1 - beta alone: rounded to float32, beta2 = 0.999 and 0.001 do not add up to 1, and v would
+  // settle beside the mean of the squares.
   const T rest1 = static_cast<T>(1.0 - adam.beta1);
   const T rest2 = static_cast<T>(1.0 - adam.beta2);
   const T rate = static_cast<T>(step.rate);
@@ -21,8 +23,8 @@ void adam(const Adam& adam, AdamStep step, std::int64_t count, const T* __restri
   const T epsilon = static_cast<T>(adam.epsilon);
   for (std::int64_t i = 0; i < count; ++i) {
     const T g = gradients[i];
-    m[i] = beta1 * m[i] + rest1 * g;
-    v[i] = beta2 * v[i] + rest2 * (g * g);
+    m[i] += rest1 * (g - m[i]);
+    v[i] += rest2 * (g * g - v[i]);
     parameters[i] -= rate * m[i] / (square_root(v[i]) * v_scale + epsilon);
   }
 }
