@@ -42,7 +42,7 @@ Measures measure(const Matrix<double>& truth, const Matrix<double>& predicted) {
   measures.error_per_point = absolute_sum / static_cast<double>(truth.rows);
   measures.error_per_pair = absolute_sum / static_cast<double>(measures.pairs);
   if (moment_tt > 0 && moment_pp > 0) {
-    const double r = moment_tp / std::sqrt(moment_tt * moment_pp);
+    const double r = moment_tp / (std::sqrt(moment_tt) * std::sqrt(moment_pp));
     measures.correlation = std::clamp(r, -1.0, 1.0);  // rounding may pass 1
   }
   if (true_square_sum > 0) measures.scale = product_sum / true_square_sum;

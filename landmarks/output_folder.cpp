@@ -6,7 +6,6 @@
 #include <system_error>
 
 #include "model/error.h"
-#include "model/file.h"
 
 namespace siamese::landmarks {
 namespace fs = std::filesystem;
@@ -46,6 +45,9 @@ OutputFolder::OutputFolder(const fs::path& path)
     throw UsageError(
         fmt::format("--out '{}': it is there already; expected a new folder", path_.string()));
   }
+  // The folder is this run's now: what another left beside it, killed with the same process id,
+  // belongs to nobody.
+  if (!error) fs::remove_all(staging_, error);
   if (!error) fs::create_directory(staging_, error);
   if (error) {
     remove_empty(made_);
@@ -63,11 +65,14 @@ void OutputFolder::write(const std::string& name, std::string_view content) {
   write_file(staging_ / name, content);
 }
 
+AtomicFile OutputFolder::file(const std::string& name) const { return AtomicFile(staging_ / name); }
+
 void OutputFolder::commit() {
   std::error_code error;
   fs::rename(staging_, path_, error);
   if (error) throw failure(path_, error);
   committed_ = true;
+  sync_folder(path_.has_parent_path() ? path_.parent_path() : fs::path("."));
 }
 
 }  // namespace siamese::landmarks

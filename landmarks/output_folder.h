@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "model/file.h"
+
 namespace siamese::landmarks {
 
 /// A new folder that gets all of a run's files or none. They are written to a folder beside it,
@@ -21,6 +23,9 @@ class OutputFolder {
 
   /// Writes a file that commit() will move. Throws Failure where the disk is full.
   void write(const std::string& name, std::string_view content);
+
+  /// The same in pieces: a file to be written to and committed before the folder is.
+  AtomicFile file(const std::string& name) const;
 
   /// Puts the files in the folder, all at once. Throws Failure.
   void commit();

@@ -15,7 +15,8 @@ std::string describe_task(const Options& options, const Dataset& data);
 std::string describe_results(const Options& options, const Dataset& data, const Results& results);
 
 /// Writes into the folder: points.csv and .npy, features.csv, pairs.csv (listed pairs), split.csv,
-/// loss.csv, predictions.csv and .npy, aligned.csv, summary.json. Points are numbered from 0.
+/// loss.csv, predictions.csv and .npy, aligned.csv, summary.json. Points are numbered from 0;
+/// distances are in the user's unit, losses of the scaled points.
 void write_results(OutputFolder& folder, const Options& options, const Dataset& data,
                    const Results& results);
 

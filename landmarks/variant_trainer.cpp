@@ -84,7 +84,12 @@ std::string full_name(const Variant<Args>& variant) {
 // --- Many epochs a call
 // ---------------------------------------------------------------------------
 
-FitArgs<float> shapes(const TrainingTask& task, const FitArgs<float>*) {
+// The shapes of what one call of a variant of these arguments gets.
+template <class Args>
+Args shapes(const TrainingTask& task);
+
+template <>
+FitArgs<float> shapes(const TrainingTask& task) {
   FitArgs<float> args;
   args.training = step_shapes(task);
   args.epochs = 1;
@@ -104,7 +109,7 @@ class FitTrainer final : public Trainer {
 
   std::vector<double> train(std::int64_t epochs) override {
     const Buffer<double> losses(variant_.device, epochs);
-    FitArgs<float> args = shapes(task_, &args);
+    auto args = shapes<FitArgs<float>>(task_);
     args.training = device_task_.args(task_);
     args.training.pairs.first = first_.data();
     args.training.pairs.second = second_.data();
@@ -140,7 +145,8 @@ std::unique_ptr<Trainer> make(const TrainingTask& task, const Variant<FitArgs<fl
 // --- One step a call
 // ------------------------------------------------------------------------------
 
-TrainStepArgs<float> shapes(const TrainingTask& task, const TrainStepArgs<float>*) {
+template <>
+TrainStepArgs<float> shapes(const TrainingTask& task) {
   TrainStepArgs<float> args = step_shapes(task);
   if (!task.all_pairs) args.pairs.count = std::min(task.batch, task.pair_count());
   return args;
@@ -252,7 +258,7 @@ void add_candidates(const TrainingTask& task, std::vector<Candidate>& candidates
   for (const Variant<Args>& variant : variants<Args>()) {
     std::optional<std::string> why_not = backend(variant.device).why_unavailable();
     if (!why_not && !task.loss) why_not = "the loss as written is the reference's alone";
-    if (!why_not) why_not = variant.why_unsupported(shapes(task, static_cast<Args*>(nullptr)));
+    if (!why_not) why_not = variant.why_unsupported(shapes<Args>(task));
     const bool many_epochs = std::is_same_v<Args, FitArgs<float>>;
     candidates.push_back({variant.name,
                           full_name(variant),
@@ -290,6 +296,7 @@ UsageError refusal(const std::vector<Candidate>& candidates, std::string_view va
 }  // namespace
 
 std::unique_ptr<Trainer> make_trainer(const TrainingTask& task, std::string_view variant) {
+  if (task.pair_count() == 0) throw UsageError("training: no pairs; expected at least one");
   std::vector<Candidate> candidates;
   add_candidates<FitArgs<float>>(task, candidates);
   add_candidates<TrainStepArgs<float>>(task, candidates);

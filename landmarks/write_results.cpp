@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "landmarks/report.h"
@@ -39,19 +40,32 @@ std::string split_csv(const Split& split) {
   return format_csv(table);
 }
 
-// The pairs by the points' numbers in points.csv, with the targets that the training had.
-std::string pairs_csv(const TrainingTask& task, const Split& split) {
-  Matrix<double> values(task.pair_count(), 3);
-  for (std::int64_t p = 0; p < values.rows; ++p) {
-    const auto i = static_cast<std::size_t>(p);
-    const auto point = [&split](PointIndex index) {
-      return static_cast<double>(split.train[static_cast<std::size_t>(index)]);
-    };
-    values(p, 0) = point(task.pairs.first[i]);
-    values(p, 1) = point(task.pairs.second[i]);
-    values(p, 2) = task.targets[i];
+// The pairs by the points' numbers in points.csv, with the targets that the training had, times
+// `target_scale`. In pieces, for as text they take several times the memory of the training.
+void write_pairs(AtomicFile&& file, const TrainingTask& task, const Split& split,
+                 double target_scale) {
+  constexpr std::int64_t most_rows = 1 << 16;
+  const auto point = [&split](PointIndex index) {
+    return static_cast<double>(split.train[static_cast<std::size_t>(index)]);
+  };
+  CsvTable piece{{"first", "second", "target"}, {}, {}};
+  for (std::int64_t begin = 0; begin < task.pair_count(); begin += most_rows) {
+    piece.values = Matrix<double>(std::min(most_rows, task.pair_count() - begin), 3);
+    for (std::int64_t row = 0; row < piece.values.rows; ++row) {
+      const auto i = static_cast<std::size_t>(begin + row);
+      piece.values(row, 0) = point(task.pairs.first[i]);
+      piece.values(row, 1) = point(task.pairs.second[i]);
+      piece.values(row, 2) = target_scale * task.targets[i];
+    }
+    file.write(format_csv(piece));
+    piece.header.clear();  // it stands above the first piece alone
   }
-  return format_csv({{"first", "second", "target"}, {}, std::move(values)});
+  file.commit();
+}
+
+Matrix<double> scaled_by(double factor, Matrix<double> values) {
+  for (double& value : values.elements) value *= factor;
+  return values;
 }
 
 std::string loss_csv(const std::vector<double>& curve) {
@@ -117,9 +131,14 @@ void write_results(OutputFolder& folder, const Options& options, const Dataset& 
   const TrainingTask task = make_task(options, data);
   folder.write("points.csv", points_csv("x", data.points, data.labels));
   folder.write("points.npy", format_npy(data.points));
-  folder.write("features.csv", points_csv("distance", data.scaled.features, data.labels));
+  const double unit = data.scaling.scale;
+  folder.write("features.csv",
+               points_csv("distance", scaled_by(unit, data.scaled.features), data.labels));
   folder.write("split.csv", split_csv(data.scaled.split));
-  if (!options.all_pairs) folder.write("pairs.csv", pairs_csv(task, data.scaled.split));
+  if (!options.all_pairs) {
+    const double target_unit = options.target == Target::squared_distance ? unit * unit : unit;
+    write_pairs(folder.file("pairs.csv"), task, data.scaled.split, target_unit);
+  }
   folder.write("loss.csv", loss_csv(results.loss_curve));
   folder.write("predictions.csv", points_csv("x", results.predicted, data.labels));
   folder.write("predictions.npy", format_npy(results.predicted));

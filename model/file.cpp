@@ -38,16 +38,15 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
-// Makes a rename last: the folder's entry itself goes to the disk. File systems that cannot do it
-// for folders say EINVAL, and then there is nothing to be done.
+}  // namespace
+
+// File systems that cannot do it for folders say EINVAL, and then there is nothing to be done.
 void sync_folder(const std::filesystem::path& folder) {
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return;
   const Reading reading(descriptor);
   if (::fsync(descriptor) != 0 && errno != EINVAL) throw failure("write", folder);
 }
-
-}  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);

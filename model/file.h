@@ -38,6 +38,9 @@ class AtomicFile {
 /// An AtomicFile with these bytes, committed.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
+/// Makes a rename in the folder last: its entries go to the disk. Throws Failure.
+void sync_folder(const std::filesystem::path& folder);
+
 /// Writes all bytes to an open file descriptor; `path` names it in the Failure that a full disk
 /// raises.
 void write_all(int descriptor, std::string_view bytes, const std::filesystem::path& path);

@@ -5,6 +5,7 @@
 """
 
 import json
+import math
 import os
 import re
 import resource
@@ -150,6 +151,35 @@ class Data(ProgramTest):
         summary = strict((self.out / "summary.json").read_text(encoding="utf-8"))
         self.assertEqual(summary["data"]["divided_by"], 4.0)
         self.assertLess(summary["test"]["multilateration"]["error_per_pair"], 1e-12)
+        self.check_distances(1)
+
+    def check_distances(self, power):
+        """features.csv and the targets of pairs.csv are those of ROWS, in their unit."""
+        features = [line.split(",")[1:] for line in
+                    (self.out / "features.csv").read_text().splitlines()[1:]]
+        for row, point in zip(features, self.ROWS, strict=True):
+            for cell, landmark in zip(row, self.ROWS):
+                self.assertAlmostEqual(float(cell), math.dist(point, landmark))
+        pairs = [line.split(",") for line in (self.out / "pairs.csv").read_text().splitlines()[1:]]
+        self.assertEqual(len(pairs), 10)
+        for first, second, target in pairs:
+            self.assertAlmostEqual(float(target),
+                                   math.dist(self.ROWS[int(first)], self.ROWS[int(second)]) ** power)
+
+    def test_targets_are_in_the_users_unit(self):
+        data = self.write("towns.csv", "\n".join(f"town {i},{x},{y}" for i, (x, y) in
+                                                 enumerate(self.ROWS)))
+        self.succeed(*QUICK, "--landmarks", 3, "--data", data, "--target", "squared_distance",
+                     "--loss", "sqeuclidean", "--out", self.out)
+        self.check_distances(2)
+
+    def test_pairs_are_written_in_pieces_without_a_seam(self):
+        self.succeed("--epochs", 1, "--points", 500, "--batch", 70000, "--loss", "euclidean", "--out", self.out)
+        lines = (self.out / "pairs.csv").read_text().splitlines()
+        self.assertEqual(len(lines), 1 + 375 * 374 // 2)
+        self.assertEqual([len(line.split(",")) for line in lines], [3] * len(lines))
+        self.assertEqual(len(set(lines)), len(lines))
+        self.assertEqual([line for line in lines if "first" in line], lines[:1])
 
     def test_name_in_capitals(self):
         data = self.write("TOWNS.CSV", "\n".join(f"{x},{y}" for x, y in self.ROWS))

@@ -42,6 +42,16 @@ TEST(Measures, NoCorrelationWhereNothingVaries) {
               testing::HasSubstr("nothing relates them"));
 }
 
+// The squares' product has no double; the distances and their squares have.
+TEST(Measures, CorrelateWhateverTheUnit) {
+  for (const double unit : {1e-100, 1e-50, 1e100}) {
+    const Measures measures = measure(line({0, 1, 3}), line({0, 2 * unit, 3 * unit}));
+    EXPECT_NEAR(*measures.correlation, 0.5, 1e-12) << unit;
+    const Measures both = measure(line({0, unit, 3 * unit}), line({0, 2 * unit, 3 * unit}));
+    EXPECT_NEAR(*both.correlation, 0.5, 1e-12) << unit;
+  }
+}
+
 struct Words {
   double correlation;
   double scale;

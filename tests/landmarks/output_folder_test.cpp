@@ -1,7 +1,9 @@
 #include "landmarks/output_folder.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "model/error.h"
 #include "model/file.h"
@@ -31,6 +33,18 @@ TEST(OutputFolder, AppearsWholeOrNotAtAll) {
     folder.write("a.csv", "3");
   }
   EXPECT_EQ(root.names(), std::vector<std::string>{"deep"});
+}
+
+TEST(OutputFolder, HasNothingOfAKilledRun) {
+  const TemporaryFolder root;
+  const fs::path left = root.path() / fmt::format(".out.writing-{}", ::getpid());
+  fs::create_directory(left);
+  write_file(left / "pairs.csv", "stale");
+  OutputFolder folder(root.path() / "out");
+  folder.write("a.csv", "1");
+  folder.commit();
+  EXPECT_EQ(read_file(root.path() / "out" / "a.csv"), "1");
+  EXPECT_FALSE(fs::exists(root.path() / "out" / "pairs.csv"));
 }
 
 TEST(OutputFolder, IsTakenByOneRunAlone) {
