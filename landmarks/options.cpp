@@ -41,23 +41,28 @@ void check_range(std::string_view option, std::int64_t value, std::int64_t least
   throw UsageError(fmt::format("{} {}; expected {} to {}", option, value, least, greatest));
 }
 
-Loss parsed_loss(const std::string& text) {
+// The criteria that compare a distance with a distance, as the targets are here.
+void check_criterion(const std::string& loss) {
+  const std::size_t slash = loss.find('/');
+  if (slash == std::string::npos) return;
+  const std::string criterion = loss.substr(slash + 1, loss.find(':', slash) - slash - 1);
+  for (const Criterion c : all_criteria) {
+    if (!takes_labels(c) && criterion == name(c)) return;
+  }
+  throw UsageError(
+      fmt::format("--loss '{}': criterion '{}'; expected absolute, squared or huber, for the "
+                  "targets here are distances, and not marks of similar and dissimilar pairs",
+                  loss, criterion));
+}
+
+std::optional<Loss> checked_loss(const std::string& text) {
+  if (text == as_written) return std::nullopt;
+  check_criterion(text);
   try {
     return parse_loss(text);
   } catch (const UsageError& error) {  // "loss: .." or "loss 'TEXT': .."
     throw UsageError(fmt::format("--{}; or {}", error.what(), as_written));
   }
-}
-
-// A loss that compares a distance with a distance, as the targets are here.
-std::optional<Loss> checked_loss(const std::string& text) {
-  if (text == as_written) return std::nullopt;
-  const Loss loss = parsed_loss(text);
-  if (!takes_labels(loss.criterion)) return loss;
-  throw UsageError(
-      fmt::format("--loss '{}': criterion '{}'; expected absolute, squared or huber, for the "
-                  "targets here are distances, and not marks of similar and dissimilar pairs",
-                  text, name(loss.criterion)));
 }
 
 Target checked_target(const std::string& text) {

@@ -311,7 +311,7 @@ class BadInput(ProgramTest):
         (["--loss", "euclidean/contrastive:1"],
          "--loss 'euclidean/contrastive:1': criterion 'contrastive'; expected absolute, squared or "
          "huber, for the targets here are distances, and not marks of similar and dissimilar pairs"),
-        (["--loss", "euclidean/huber:-1"], "expected a positive number"),
+        (["--loss", "euclidean/huber:-1"], "expected a number of 1e-18 to 1e+18"),
         (["--loss", "euclidean/contrastive_1_is_dissimilar"], "expected absolute, squared or hub"),
         (["--loss", "euclidean/logistic_1_is_similar"], "expected absolute, squared or huber"),
         (["--target", "area"], "--target 'area'; expected distance or squared_distance"),
