@@ -42,6 +42,7 @@ class Row:
     parameters: int
     trainings: int  # at once; 1 for an op that trains none
     rung: int = 0
+    iterations: int = 0  # launches of a repetition
     error: str = ""
     times: list = field(default_factory=list)  # seconds a launch
     counters: dict = field(default_factory=dict)  # name -> one value per repetition
@@ -148,6 +149,14 @@ class Results:
         except ValueError as error:
             raise ValueError(f"context: bandwidth_gbs_by_bytes: '{text}'; expected BYTES:GB/s "
                              "of each working set") from error
+
+    @property
+    def caches(self):
+        """Google Benchmark's list of them, as far as it is one."""
+        listed = self.context.get("caches")
+        return [cache for cache in (listed if isinstance(listed, list) else [])
+                if isinstance(cache, dict) and isinstance(cache.get("type"), str)
+                and _is_number(cache.get("level")) and _is_number(cache.get("size"))]
 
     def first_rung(self, row):
         """The timed row of the lowest rung for the same work, against which a ladder is climbed."""
@@ -272,6 +281,10 @@ def load(path):
                 row.error = message
                 continue
             row.times.append(seconds)
+            row.iterations = run.get("iterations", 0)
+            if _is_number(run.get("cpu_time")):
+                row.counters.setdefault("cpu_time", []).append(
+                    run["cpu_time"] * SECONDS[run["time_unit"]])
             label = re.fullmatch(r"rung (\d{1,9})", run.get("label", ""))
             row.rung = int(label[1]) if label else 0
             for key in ("FLOP/s", "bytes/s"):

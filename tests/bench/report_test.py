@@ -110,6 +110,35 @@ class Report(unittest.TestCase):
         self.assertEqual(len(lines), 3)
         self.assertAlmostEqual(float(lines[1]["median_s"]), 30e-6)
         self.assertEqual(lines[1]["pairs"], "128")
+        self.assertEqual((lines[1]["name"], lines[1]["iterations"], lines[1]["time_unit"], lines[1]["label"]),
+                         (NAMES[0].format("fast"), "10", "us", "rung 1"))
+        self.assertAlmostEqual(float(lines[1]["real_time"]), 30)
+        self.assertAlmostEqual(float(lines[1]["cpu_time"]), 30)
+
+    def test_csv_begins_as_google_benchmarks_does(self):
+        failed = run(NAMES[0].format("bad"), 0, error_occurred=True, error_message="wrong")
+        lines = tables.csv_text(self.load([failed])).splitlines()
+        self.assertTrue(lines[0].startswith("name,iterations,real_time,cpu_time,time_unit,bytes_per_second,"
+                                            "items_per_second,label,error_occurred,error_message,op,"))
+        self.assertTrue(lines[1].startswith(f"{failed['name']},,,,,,,,true,wrong,train_step,"), lines[1])
+
+    def test_too_few_repetitions_are_remarked_on(self):
+        for count, remarked in ((3, True), (4, False)):
+            text = tables.report_text(self.load(row(NAMES[0].format("a"), [80] * count, 0)))
+            self.assertEqual("too few repetitions" in text, remarked)
+
+    def test_rows_that_failed_are_told_before_any_number(self):
+        failed = run(NAMES[0].format("bad"), 0, error_occurred=True, error_message="out of memory")
+        skipped = run(NAMES[0].format("long"), 0, error_occurred=True, error_message="skipped: too long")
+        self.assertEqual(list(tables.warnings(self.load([failed, skipped, *LADDER]))),
+                         ["1 rows failed and have no times; their remarks say why."])
+
+    def test_the_machine_and_correctness_are_told(self):
+        text = tables.report_text(self.load(LADDER, fma_peak_float64_gflops="77", openblas="none here",
+                                            caches=[{"type": "Data", "level": 1, "size": 49152}]))
+        for part in ("32 KiB: 400 GB/s, 256 MiB: 20 GB/s", "L1 data 48 KiB", " 77 ", "none here",
+                     "## Correctness"):
+            self.assertIn(part, text)
 
     def test_a_folder_gets_tables_and_pictures(self):
         self.load(LADDER)
