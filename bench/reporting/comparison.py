@@ -152,10 +152,10 @@ def compare(olds, news):
     result = Comparison([], [], [], [])
     for name in dict.fromkeys(name for run in (*olds, *news) for name in run.times):
         message = next((run.errors[name] for run in news if name in run.errors), None)
-        if any(name in run.errors for run in olds):
-            continue  # it was no result
-        if message is not None:
+        if message is not None and any(name in run.times for run in olds):
             result.failed.append((name, message))
+        elif any(name in run.errors for run in (*olds, *news)):
+            continue  # it was no result before, or is none that it could be compared with
         elif not all(name in run.times for run in news):
             result.missing.append(name)
         elif not all(name in run.times for run in olds):

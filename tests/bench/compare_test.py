@@ -213,6 +213,15 @@ class Program(unittest.TestCase):
         self.assertIn("one pair of runs", self.compare(path, path).stdout)
         self.assertNotIn("one pair of runs", self.compare(path, path, path, path).stdout)
 
+    def test_a_row_that_fails_now_fails_although_it_had_failed_once(self):
+        error = [{"name": "a", "run_type": "iteration", "error_occurred": True, "error_message": "wrong"}]
+        good = self.write("good.json", entries("a", self.STEADY) + entries("b", self.STEADY))
+        bad = self.write("bad.json", error + entries("b", self.STEADY))
+        done = self.compare(good, bad, bad, bad)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("1 failed", done.stdout)
+        self.assertEqual(self.compare(bad, bad, bad, bad).returncode, 0)
+
     def test_folders_stand_for_their_results(self):
         self.write("results.json", entries("a", self.STEADY))
         self.assertEqual(self.compare(self.folder, self.folder).returncode, 0)
