@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -62,7 +63,12 @@ void plant_all() {
   plant<Args>("wakes", [](const Args&, int launch) {
     if (launch == 0) sleep_seconds(0.2);
   });
-  plant<Args>("sleeps", [](const Args&, int) { sleep_seconds(0.9); });
+  plant<Args>("sleeps", [](const Args&, int) {
+    if (const char* const log = std::getenv("SIAMESE_PLANTED_LOG")) {
+      std::ofstream(log, std::ios::app) << "a launch\n";
+    }
+    sleep_seconds(0.9);
+  });
   plant<Args>("hangs", [](const Args&, int) { sleep_seconds(100.0); });
   plant<PairForwardArgs<float>>(
       "rests", [](const PairForwardArgs<float>&, int) {}, 7);
