@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE.parent))
 from measure import context_of  # noqa: E402
 from reporting import landmarks  # noqa: E402
 from reporting.files import write  # noqa: E402
-from reporting.running import INTERRUPTED, Progress, end_as_interrupted  # noqa: E402
+from reporting.running import Progress, end_as_interrupted, exit_with  # noqa: E402
 from reporting.tables import grid  # noqa: E402
 
 LOSSES = ("as_written", "euclidean")
@@ -147,11 +147,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except subprocess.CalledProcessError:
-        sys.exit("landmarks: siamese_step failed; its line above says why")
-    except OSError as problem:
-        sys.exit(f"landmarks: {problem.filename}: {problem.strerror}")
+    exit_with(main, "landmarks")

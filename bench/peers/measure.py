@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from entries import PEAK, PEERS  # noqa: E402
 from reporting.files import write  # noqa: E402
-from reporting.running import INTERRUPTED, Progress, end_as_interrupted  # noqa: E402
+from reporting.running import INTERRUPTED, Progress, end_as_interrupted, exit_with  # noqa: E402
 
 ROUNDS = 7
 SECONDS = 0.15  # of steps a round
@@ -325,11 +325,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except subprocess.CalledProcessError:
-        sys.exit("measure: siamese_step failed; its line above says why")
-    except OSError as problem:
-        sys.exit(f"measure: {problem.filename}: {problem.strerror}")
+    exit_with(main, "measure")

@@ -2,7 +2,10 @@
 
 import math
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 INTERRUPTED = 130  # the exit code
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -19,6 +22,18 @@ def end_as_interrupted():
     then."""
     for each in ENDING:
         signal.signal(each, _end_once)
+
+
+def exit_with(main, name):
+    """Ends the program `name` with main's exit code, or with a line of what it could not do."""
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{name}: {Path(error.cmd[0]).name} failed; its line above says why")
+    except OSError as error:
+        sys.exit(f"{name}: {error.filename}: {error.strerror}")
 
 
 class Progress:
