@@ -2,8 +2,8 @@
 
 #include <cuda_pipeline_primitives.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 #include "kernels/cuda/chain_plan.h"
 #include "kernels/cuda/index.cuh"
@@ -120,6 +120,7 @@ __device__ void multiply(const ChainPlan& plan, const ChainStep& step, const flo
                          float* lines, float* slices, Finish finish) {
   constexpr int pack = patch_rows < 4 ? patch_rows : 4;
   constexpr int packs = patch_rows / pack;
+  constexpr int column_packs = chain_patch_columns / Pack<float>::size;
   // The threads of a group of columns are neighbours; the rows of a patch lie in packs.
   const int row_groups = plan.rows / patch_rows;
   const int row = static_cast<int>(threadIdx.x) % row_groups * pack;
@@ -148,18 +149,19 @@ __device__ void multiply(const ChainPlan& plan, const ChainStep& step, const flo
 #pragma unroll 2
       for (int j = 0; j < depth; ++j, a_line += plan.pitch, b_line += step.slice_pitch) {
         Neighbours<pack> a[packs];
-        Pack<float> b[chain_patch_columns / Pack<float>::size];
+        Pack<float> b[column_packs];
 #pragma unroll
         for (int p = 0; p < packs; ++p) {
           a[p] = *reinterpret_cast<const Neighbours<pack>*>(a_line + p * pack_distance);
         }
 #pragma unroll
-        for (int p = 0; p < 2; ++p) b[p] = load_pack(b_line + p * Pack<float>::size);
+        for (int p = 0; p < column_packs; ++p) b[p] = load_pack(b_line + p * Pack<float>::size);
 #pragma unroll
         for (int r = 0; r < patch_rows; ++r) {
 #pragma unroll
           for (int c = 0; c < chain_patch_columns; ++c) {
-            sums[r][c] += a[r / pack].elements[r % pack] * b[c / 4].elements[c % 4];
+            sums[r][c] += a[r / pack].elements[r % pack] *
+                          b[c / Pack<float>::size].elements[c % Pack<float>::size];
           }
         }
       }

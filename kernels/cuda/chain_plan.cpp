@@ -27,6 +27,7 @@ ChainStep plan_step(const ChainProduct& product, int rows) {
   ChainStep step{};
   step.depth = static_cast<int>(product.depth);
   step.columns = static_cast<int>(product.columns);
+  step.activation = product.activation;
   step.column_groups = static_cast<int>(groups(product.columns));
   step.slice_depth = slice_depth(step.column_groups);
   step.slice_pitch = step.column_groups * chain_patch_columns + 4;
@@ -60,7 +61,7 @@ ChainPlan plan_rows(const std::vector<ChainProduct>& products, std::int64_t widt
 std::vector<ChainProduct> forward_products(const Network& network) {
   std::vector<ChainProduct> products;
   for (const Layer& layer : network.layers()) {
-    products.push_back({layer.inputs, layer.outputs, layer.weights_offset});
+    products.push_back({layer.inputs, layer.outputs, layer.activation, layer.weights_offset});
   }
   return products;
 }
@@ -69,7 +70,8 @@ std::vector<ChainProduct> backward_products(const Network& network) {
   std::vector<ChainProduct> products;
   for (std::size_t l = network.layers().size(); l-- > 1;) {
     const Layer& layer = network.layers()[l];
-    products.push_back({layer.outputs, layer.inputs, layer.weights_offset});
+    const Activation below = network.layers()[l - 1].activation;
+    products.push_back({layer.outputs, layer.inputs, below, layer.weights_offset});
   }
   return products;
 }
@@ -89,6 +91,11 @@ ChainPlan plan_chain(const std::vector<ChainProduct>& products, std::int64_t wid
   };
   while (row_groups > 1 && planned().shared_bytes > shared_limit(shared_bytes_90)) --row_groups;
   return planned();
+}
+
+unsigned chain_blocks(const ChainPlan& plan, std::int64_t points) {
+  return static_cast<unsigned>(
+      std::min(ceil_div(points, plan.rows), device_limits().multiprocessors));
 }
 
 std::optional<std::string> why_no_chain(const Network& network) {

@@ -3,7 +3,6 @@
 // The tiled rung wrote and read them back in a launch a layer. The weights' gradients, which need
 // every point, are its products of what this launch leaves: [dW_l; db_l] = [h_{l-1} 1]^T dz_l.
 
-#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -15,16 +14,11 @@
 namespace siamese::cuda {
 namespace {
 
-/// The activations of the layers from the last one down.
-struct BackwardSteps {
-  Activation activation[most_chain_layers];
-};
-
 /// dz [n, d_L], [n, d_{L-1}], .. [n, d_1], one after another: their way from the chain to the
 /// weights' gradients.
 __global__ void __launch_bounds__(chain_threads, 1)
-    dz_chain(const __grid_constant__ ChainPlan plan, const __grid_constant__ BackwardSteps steps,
-             std::int64_t points, int width, const float* __restrict__ gradient,
+    dz_chain(const __grid_constant__ ChainPlan plan, std::int64_t points, int width,
+             Activation last, const float* __restrict__ gradient,
              const float* __restrict__ embeddings, const float* __restrict__ hidden_end,
              const float* __restrict__ parameters, float* __restrict__ dz) {
   extern __shared__ __align__(16) float lines[];
@@ -33,8 +27,8 @@ __global__ void __launch_bounds__(chain_threads, 1)
        first += std::int64_t{gridDim.x} * plan.rows) {
     float* output = dz;
     // dz = dh * act'(z), told from h.
-    const auto finish = [&](int layer, int columns, const float* h, auto dh_of) {
-      with_activation(steps.activation[layer], [&](auto activation) {
+    const auto finish = [&](Activation act, int columns, const float* h, auto dh_of) {
+      with_activation(act, [&](auto activation) {
         chain::for_elements(
             plan, first, points, columns, [&](int at, std::int64_t element, bool exists) {
               float value = 0.0F;
@@ -48,7 +42,7 @@ __global__ void __launch_bounds__(chain_threads, 1)
       output += points * columns;
     };
 
-    finish(0, width, embeddings, [&](int, std::int64_t element) { return gradient[element]; });
+    finish(last, width, embeddings, [&](int, std::int64_t element) { return gradient[element]; });
     const float* h = hidden_end;
     for (int s = 0; s < plan.steps; ++s) {
       const ChainStep& step = plan.step[s];
@@ -56,7 +50,7 @@ __global__ void __launch_bounds__(chain_threads, 1)
                                                   [](int, auto&) {});
       __syncthreads();
       h -= points * step.columns;
-      finish(s + 1, step.columns, h, [&](int at, std::int64_t) { return lines[at]; });
+      finish(step.activation, step.columns, h, [&](int at, std::int64_t) { return lines[at]; });
     }
     __syncthreads();
   }
@@ -65,7 +59,6 @@ __global__ void __launch_bounds__(chain_threads, 1)
 /// What a backward pass works in.
 struct Plan {
   ChainPlan chain;
-  BackwardSteps steps;
   std::vector<TiledPlan> weights;  ///< of each layer's gradient
   Buffer<float> dz;
   Buffer<float> parts;
@@ -75,13 +68,10 @@ Plan make_plan(const PairBackwardArgs<float>& args) {
   const std::vector<Layer>& layers = args.network->layers();
   Plan plan{.chain = plan_chain(backward_products(*args.network), args.network->embedding_width(),
                                 args.points),
-            .steps = {},
             .weights = {},
             .dz = Buffer<float>(Device::cuda, args.points * (args.network->hidden_width() +
                                                              args.network->embedding_width())),
             .parts = {}};
-  std::transform(layers.rbegin(), layers.rend(), plan.steps.activation,
-                 [](const Layer& layer) { return layer.activation; });
   for (const Layer& layer : layers) {
     plan.weights.push_back(TiledProducts::plan_deep(layer.inputs + 1, layer.outputs, args.points));
   }
@@ -90,18 +80,17 @@ Plan make_plan(const PairBackwardArgs<float>& args) {
 }
 
 void launch(const PairBackwardArgs<float>& args, const Plan& plan, cudaStream_t stream) {
-  const std::int64_t tiles = ceil_div(args.points, plan.chain.rows);
-  if (tiles > 0) {
-    const auto blocks = static_cast<unsigned>(std::min(tiles, device_limits().multiprocessors));
+  const std::vector<Layer>& layers = args.network->layers();
+  const float* const hidden_end = args.hidden + args.points * args.network->hidden_width();
+  if (const unsigned blocks = chain_blocks(plan.chain, args.points); blocks > 0) {
     dz_chain<<<blocks, chain_threads, static_cast<std::size_t>(plan.chain.shared_bytes), stream>>>(
-        plan.chain, plan.steps, args.points, static_cast<int>(args.network->embedding_width()),
-        args.gradient, args.embeddings, args.hidden + args.points * args.network->hidden_width(),
-        args.parameters, plan.dz.data());
+        plan.chain, args.points, static_cast<int>(args.network->embedding_width()),
+        layers.back().activation, args.gradient, args.embeddings, hidden_end, args.parameters,
+        plan.dz.data());
     SIAMESE_CHECK_LAUNCH("dz_chain");
   }
-  const std::vector<Layer>& layers = args.network->layers();
   const float* dz = plan.dz.data();
-  const float* below = args.hidden + args.points * args.network->hidden_width();
+  const float* below = hidden_end;
   for (std::size_t l = layers.size(); l-- > 0;) {
     below -= args.points * layers[l].inputs;
     launch_weight_gradient<TiledProducts>(layers[l], args.points, l == 0 ? args.x : below, dz,

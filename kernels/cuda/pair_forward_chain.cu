@@ -4,25 +4,16 @@
 // Multiply-adds bound it as they do the rung below: what it saves is the way through memory and
 // two launches of three.
 
-#include <algorithm>
-
 #include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/chain.cuh"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/variant_parts.h"
-#include "model/parameters.h"
 
 namespace siamese::cuda {
 namespace {
 
-/// What a step does besides its product: biases lie behind the weights.
-struct ForwardSteps {
-  Activation activation[most_chain_layers];
-};
-
 __global__ void __launch_bounds__(chain_threads, 1)
-    forward_chain(const __grid_constant__ ChainPlan plan,
-                  const __grid_constant__ ForwardSteps steps, std::int64_t points,
+    forward_chain(const __grid_constant__ ChainPlan plan, std::int64_t points,
                   const float* __restrict__ x, const float* __restrict__ parameters,
                   float* __restrict__ hidden, float* __restrict__ embeddings) {
   extern __shared__ __align__(16) float lines[];
@@ -40,7 +31,7 @@ __global__ void __launch_bounds__(chain_threads, 1)
       chain::multiply<chain::Weights::as_stored>(
           plan, step, parameters, lines, slices, [&](int column, auto& sums) {
             const float b = __ldg(bias + column);
-            with_activation(steps.activation[s], [&](auto activation) {
+            with_activation(step.activation, [&](auto activation) {
               for (float& sum : sums) sum = activate(activation.value, sum + b);
             });
           });
@@ -63,17 +54,13 @@ std::optional<std::string> why_unsupported(const PairForwardArgs<float>& args) {
 Launch prepare(const PairForwardArgs<float>& args) {
   const ChainPlan plan =
       plan_chain(forward_products(*args.network), args.network->input_width(), args.points);
-  ForwardSteps steps{};
-  std::transform(args.network->layers().begin(), args.network->layers().end(), steps.activation,
-                 [](const Layer& layer) { return layer.activation; });
   allow_shared(forward_chain, plan.shared_bytes, "forward_chain");
   return traced(args, "chain", Precision::float32, [=](Stream stream) {
-    const std::int64_t tiles = ceil_div(args.points, plan.rows);
-    if (tiles == 0) return;
-    const auto blocks = static_cast<unsigned>(std::min(tiles, device_limits().multiprocessors));
+    const unsigned blocks = chain_blocks(plan, args.points);
+    if (blocks == 0) return;
     forward_chain<<<blocks, chain_threads, static_cast<std::size_t>(plan.shared_bytes),
-                    cuda_stream(stream)>>>(plan, steps, args.points, args.x, args.parameters,
-                                           args.hidden, args.embeddings);
+                    cuda_stream(stream)>>>(plan, args.points, args.x, args.parameters, args.hidden,
+                                           args.embeddings);
     SIAMESE_CHECK_LAUNCH("forward_chain");
   });
 }

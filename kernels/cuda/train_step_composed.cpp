@@ -55,32 +55,19 @@ constexpr Composition graph = [] {
   return parts;
 }();
 
-constexpr Composition chain = [] {
+/// graph with other variants of the two passes.
+constexpr Composition graph_of(std::string_view name, std::string_view passes) {
   Composition parts = graph;
-  parts.name = "chain";
+  parts.name = name;
   parts.rung = 4;
-  parts.forward = "chain";
-  parts.backward = "chain";
+  parts.forward = passes;
+  parts.backward = passes;
   return parts;
-}();
+}
 
-constexpr Composition mma = [] {
-  Composition parts = graph;
-  parts.name = "mma";
-  parts.rung = 4;
-  parts.forward = "mma";
-  parts.backward = "mma";
-  return parts;
-}();
-
-constexpr Composition passes = [] {
-  Composition parts = graph;
-  parts.name = "passes";
-  parts.rung = 4;
-  parts.forward = "fused";
-  parts.backward = "fused";
-  return parts;
-}();
+constexpr Composition chain = graph_of("chain", "chain");
+constexpr Composition mma = graph_of("mma", "mma");
+constexpr Composition passes = graph_of("passes", "fused");
 
 /// Null where a program was linked without it.
 template <class Args>
