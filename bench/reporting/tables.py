@@ -110,9 +110,8 @@ def machine_table(results):
 
 LEGEND = """\
 time: median of the repetitions, with what the caches keep from launch to launch. repetitions:
-how many. spread: half their range over the median. cold: the time with caches full of
-something else. GFLOP/s: useful
-operations (bench/work.h) over time. of peak: of the device's measured peak in the precision.
+how many. spread: half their range over the median. cold: the time with caches full of something
+else. GFLOP/s: useful operations (bench/work.h) over time. of peak: of the device's measured peak in the precision.
 floor: least possible time by the measured ceilings over the time, 1 is perfect. error: largest
 error over its tolerance, below 1 is right. Variants are float32 where nothing else is said. On a
 CUDA device times are the device's own: the host has sent the launch before the clock starts.

@@ -2,8 +2,8 @@
 
     conflicts.py VGPU_RUN PROGRAM FILTER [OPTION...] KERNEL...
 
-Runs the tests of PROGRAM that match FILTER, with these options of vgpu-run; exit code 1 where a launch of a KERNEL (a part of its
-name) had conflicts, or where there was none to look at.
+Runs the tests of PROGRAM that match FILTER, with these options of vgpu-run; exit code 1 where a
+launch of a KERNEL (a part of its name) had conflicts, or where there was none to look at.
 """
 
 import json
