@@ -8,6 +8,7 @@
 
 #include "tests/vgpu/exec/access.h"
 #include "tests/vgpu/exec/builder.h"
+#include "tests/vgpu/exec/compiler.h"
 #include "tests/vgpu/exec/families.h"
 #include "tests/vgpu/exec/half.h"
 #include "tests/vgpu/exec/lanes.h"
@@ -187,6 +188,7 @@ void build_atomic(Builder& b) {
   d.c = swap ? b.value(next++, type) : d.b.front();
   b.expect_operands(next);
   d.resolve = resolver(space);
+  b.compiler.note_access(d.element_bytes);
   d.address_bytes = a.bytes;
   b.out.a = a.row;
   b.out.immediate = a.offset;

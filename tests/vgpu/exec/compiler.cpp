@@ -51,6 +51,10 @@ const Function* KernelCompiler::callee(std::string_view name) const {
   return index ? kernel_->functions[*index].get() : nullptr;
 }
 
+void KernelCompiler::note_access(std::uint32_t bytes) {
+  kernel_->narrowest_access = std::min(kernel_->narrowest_access, std::max(2u, bytes));
+}
+
 // ---- what the kernel reaches ----
 
 void KernelCompiler::gather(std::size_t index) {

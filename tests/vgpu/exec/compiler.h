@@ -30,6 +30,8 @@ class KernelCompiler {
                               ptx::Space* space);
   // Where a parameter's bytes are in the frame; null for the kernel's own parameters.
   [[nodiscard]] const ParameterArea* area(std::size_t variable) const;
+  // Takes note of an access to elements of so many bytes, of global or shared memory.
+  void note_access(std::uint32_t bytes);
   [[nodiscard]] std::uint32_t parameter_bytes() const { return kernel_->info.parameter_bytes; }
   // The executed form of a function, compiled or still to be; null when only declared or unknown.
   [[nodiscard]] const Function* callee(std::string_view name) const;

@@ -259,6 +259,7 @@ void build_memory(Builder& b) {
     d.holds_value = holds_value;
   }
   d.resolve = resolver(space);
+  b.compiler.note_access(d.element_bytes);
   const Builder::Address a = b.address(address);
   d.address_bytes = a.bytes;
   b.out.a = a.row;

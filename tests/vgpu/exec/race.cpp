@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <mutex>
 #include <new>
 #include <string>
@@ -205,12 +206,14 @@ RaceUnit::RaceUnit(std::uint32_t n, std::size_t warps)
       fence_clock(warps, 0),
       reading(warps) {}
 
-RaceGrid::RaceGrid(std::uint64_t memory_bytes)
-    : bytes_((memory_bytes / kRaceGranule + 1) * sizeof(RaceGranule)) {
+RaceGrid::RaceGrid(std::uint64_t memory_bytes, std::uint32_t granule_bytes)
+    : shift_(std::countr_zero(granule_bytes)),
+      bytes_((index(memory_bytes) + 1) * sizeof(RaceGranule)) {
   // Fresh pages are zero, which is the state of a place that nobody has accessed.
   void* at = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED) throw std::bad_alloc();
+  madvise(at, bytes_, MADV_HUGEPAGE);
   granules_ = static_cast<RaceGranule*>(at);
 }
 
@@ -322,11 +325,12 @@ void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, L
   const std::uint16_t me = number_of(w);
   const View view{unit_of(w), unit_of(w).known[me], me};
   const bool plain_load = d.kind == AccessKind::load && d.ordering == Ordering::weak && !d.async;
+  const std::uint64_t granule_bytes = w.worker->launch->race->granule_bytes();
   RaceAccess mine = make_access(view, w, d);
   for_lanes(mask, [&](std::uint32_t lane) {
     mine.lane = static_cast<std::uint8_t>(lane);
     const LaneMask before = mask & ((LaneMask{1} << lane) - 1);
-    for (std::uint64_t at = 0; at < d.bytes; at += kRaceGranule) {
+    for (std::uint64_t at = 0; at < d.bytes; at += granule_bytes) {
       RaceGranule& g = granule_of(offsets[lane] + at);
       if (plain_load && known_load(view, g, mine)) continue;
       const Place place{w, d, shared, offsets[lane], lane};
@@ -342,7 +346,7 @@ void race_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uint64
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, owner.shared.data(), false);
   check_lanes(w, d, offsets, mask, owner.shared.data(), true,
               [&](std::uint64_t offset) -> RaceGranule& {
-                return owner.race_shared[offset / kRaceGranule];
+                return owner.race_shared[w.worker->launch->race->index(offset)];
               });
 }
 
@@ -350,6 +354,8 @@ void race_global(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, L
   RaceGrid& grid = *w.worker->launch->race;
   const std::byte* region = w.worker->launch->memory->bytes();
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, region, true);
+  // Granules are seldom in a cache; all lanes' are asked for before the first one is waited for.
+  for_lanes(mask, [&](std::uint32_t lane) { __builtin_prefetch(&grid.granule(offsets[lane]), 1); });
   // Lanes are mostly near to one another and share the lock of their line.
   std::unique_lock<std::mutex> lock;
   check_lanes(w, d, offsets, mask, region, false, [&](std::uint64_t offset) -> RaceGranule& {

@@ -15,8 +15,6 @@
 // that advances at fences.
 namespace vgpu {
 
-inline constexpr std::uint64_t kRaceGranule = 2;  // bytes: adjacent ones may be mixed up
-
 struct RaceAccess {
   std::uint32_t clock = 0;  // of the warp, from 1; 0: no access
   std::uint32_t unit = 0;
@@ -29,7 +27,7 @@ struct RaceAccess {
 };
 inline constexpr std::uint8_t kSeveralLanes = 32;
 
-// The last store, and the loads since of two different warps.
+// Of a few bytes of memory: the last store, and the loads since of two different warps.
 struct RaceGranule {
   RaceAccess store;
   std::array<RaceAccess, 2> loads;
@@ -60,12 +58,17 @@ class RaceUnit {
 // What all units of a launch share.
 class RaceGrid {
  public:
-  explicit RaceGrid(std::uint64_t memory_bytes);
+  // `granule_bytes` is what the kernel's accesses are multiples of, so that no two of them share a
+  // granule by half; single bytes may be mixed up with their neighbour.
+  RaceGrid(std::uint64_t memory_bytes, std::uint32_t granule_bytes);
   ~RaceGrid();
   RaceGrid(const RaceGrid&) = delete;
   RaceGrid& operator=(const RaceGrid&) = delete;
 
-  RaceGranule& granule(std::uint64_t offset) { return granules_[offset / kRaceGranule]; }
+  // Which granule of its region holds an offset.
+  [[nodiscard]] std::uint64_t index(std::uint64_t offset) const { return offset >> shift_; }
+  [[nodiscard]] std::uint64_t granule_bytes() const { return std::uint64_t{1} << shift_; }
+  RaceGranule& granule(std::uint64_t offset) { return granules_[index(offset)]; }
   // Guards the granules of a line of memory.
   std::mutex& mutex(std::uint64_t offset) { return mutexes_[offset / 128 % mutexes_.size()]; }
 
@@ -73,6 +76,7 @@ class RaceGrid {
   std::unordered_map<std::uint64_t, std::unordered_map<std::uint32_t, std::uint32_t>> objects;
 
  private:
+  int shift_ = 0;
   RaceGranule* granules_ = nullptr;
   std::uint64_t bytes_ = 0;
   std::array<std::mutex, 1024> mutexes_;

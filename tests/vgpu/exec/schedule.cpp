@@ -108,7 +108,9 @@ class Group {
       block.shared_shadow = launch.shared_shadow;
       for (auto& warp : block.warps) start_warp(*warp);
       block.race = race;
-      if (race) block.race_shared.assign(block.shared_end / kRaceGranule + 1, RaceGranule{});
+      if (race) {
+        block.race_shared.assign(launch.race->index(block.shared_end) + 1, RaceGranule{});
+      }
     }
     idle_passes_ = 0;
   }
@@ -286,7 +288,10 @@ Outcome run(Memory& memory, const Launch& launch, const Options& options) {
     state.workspace = *workspace;
     memory.fill(*workspace, 0, 256);
   }
-  if (options.checks.race) state.race = std::make_shared<RaceGrid>(memory.allocated_end());
+  if (options.checks.race) {
+    state.race =
+        std::make_shared<RaceGrid>(memory.allocated_end(), launch.kernel->narrowest_access);
+  }
   const std::uint64_t groups = state.clusters.count();
   const std::uint64_t warps = groups * state.cluster.count() * state.warps;
   const auto cores = static_cast<std::uint64_t>(

@@ -16,6 +16,7 @@
 
 #include "tests/vgpu/exec/access.h"
 #include "tests/vgpu/exec/builder.h"
+#include "tests/vgpu/exec/compiler.h"
 #include "tests/vgpu/exec/families.h"
 #include "tests/vgpu/exec/fragment.h"
 #include "tests/vgpu/exec/lanes.h"
@@ -178,6 +179,7 @@ void build_move(Builder& b, bool load) {
   if (!known) b.unsupported("this type");
   d.kind = load ? AccessKind::load : AccessKind::store;
   d.bytes = d.alignment = bytes(type);
+  b.compiler.note_access(d.bytes);
   d.fragment = fragment_of(b, b.operand(load ? 0 : 1), part, shape, type, load);
   const Builder::Address address = b.address(b.operand(load ? 1 : 0));
   d.address_bytes = address.bytes;
