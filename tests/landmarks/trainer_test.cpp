@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ostream>
+
+#include "kernels/device.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
 #include "model/error.h"
@@ -42,12 +45,12 @@ struct Able {
   bool deterministic;
 };
 
-// Every variant of the registries that can do the task on this machine.
-std::vector<Able> able_variants(bool all_pairs) {
-  const TrainingTask task = small_task(all_pairs);
+// Every variant of a device that can do the task.
+std::vector<Able> able_variants(Device device, const TrainingTask& task) {
   std::vector<Able> able;
   const auto add = [&](const auto& variants, std::string_view op) {
     for (const auto& variant : variants) {
+      if (variant.device != device) continue;
       const std::string full = fmt::format("{}/{}/{}/{}", op, name(variant.device), variant.name,
                                            name(variant.precision));
       try {
@@ -63,18 +66,34 @@ std::vector<Able> able_variants(bool all_pairs) {
   return able;
 }
 
-class AgainstReference : public testing::TestWithParam<bool> {};
+struct Case {
+  Device device;
+  bool all_pairs;
+};
+
+void PrintTo(const Case& of, std::ostream* out) {
+  *out << name(of.device) << (of.all_pairs ? "_all" : "_listed");
+}
+
+class AgainstReference : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    if (const auto why_not = backend(GetParam().device).why_unavailable()) GTEST_SKIP() << *why_not;
+    able_ = able_variants(GetParam().device, task_);
+    ASSERT_FALSE(able_.empty()) << "no variant trains";
+  }
+
+  const TrainingTask task_ = small_task(GetParam().all_pairs);
+  std::vector<Able> able_;
+};
 
 // Few epochs, so that rounding has no time to grow.
 TEST_P(AgainstReference, EveryVariantTrainsAlike) {
-  const TrainingTask task = small_task(GetParam());
-  const std::vector<double> want = make_reference_trainer(task)->train(4);
-  const std::vector<Able> able = able_variants(GetParam());
-  ASSERT_FALSE(able.empty()) << "no variant trains";
-  for (const Able& variant : able) {
+  const std::vector<double> want = make_reference_trainer(task_)->train(4);
+  for (const Able& variant : able_) {
     const std::string& name = variant.name;
     SCOPED_TRACE(name);
-    const auto trainer = make_trainer(task, name);
+    const auto trainer = make_trainer(task_, name);
     EXPECT_EQ(trainer->name(), name);
     const std::vector<double> got = trainer->train(4);
     ASSERT_EQ(got.size(), want.size());
@@ -113,13 +132,11 @@ TEST(Trainer, TrainsTheMergeAlike) {
 // The same bits, however the epochs are divided into calls; nearly the same from a variant whose
 // sums have no fixed order.
 TEST_P(AgainstReference, CallsDoNotMatter) {
-  const TrainingTask task = small_task(GetParam());
-  std::vector<Able> able = able_variants(GetParam());
-  able.push_back({"reference", true});
-  for (const auto& [name, deterministic] : able) {
+  able_.push_back({"reference", true});
+  for (const auto& [name, deterministic] : able_) {
     SCOPED_TRACE(name);
-    const auto once = make_trainer(task, name);
-    const auto thrice = make_trainer(task, name);
+    const auto once = make_trainer(task_, name);
+    const auto thrice = make_trainer(task_, name);
     const std::vector<double> want = once->train(6);
     std::vector<double> got = thrice->train(1);
     for (const std::int64_t more : {3, 2}) {
@@ -136,8 +153,10 @@ TEST_P(AgainstReference, CallsDoNotMatter) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Pairs, AgainstReference, testing::Values(false, true),
-                         [](const auto& info) { return info.param ? "all" : "listed"; });
+INSTANTIATE_TEST_SUITE_P(Devices, AgainstReference,
+                         testing::Values(Case{Device::cpu, false}, Case{Device::cpu, true},
+                                         Case{Device::cuda, false}, Case{Device::cuda, true}),
+                         testing::PrintToStringParamName());
 
 TEST(Trainer, ReferenceContinuesExactly) {
   const TrainingTask task = small_task(false, std::nullopt);
