@@ -50,15 +50,19 @@ class DeviceBackend {
 /// and says why.
 DeviceBackend& backend(Device device);
 
+/// Bytes of so many elements of a size. Throws UsageError where there can be none so many.
+std::int64_t buffer_bytes(std::int64_t count, std::int64_t element_size);
+
+/// Throws UsageError where the values to copy are not as many as the buffer has.
+void check_copy(std::int64_t values, std::int64_t count);
+
 /// `count` elements on a device, born poisoned, freed with the buffer. Copies wait for the device.
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  Buffer(Device device, std::int64_t count) : device_(device), count_(count) {
-    data_ = static_cast<T*>(backend(device_).allocate(bytes()));
-    poison();
-  }
+  // Delegates, so that the memory is freed where poisoning throws.
+  Buffer(Device device, std::int64_t count) : Buffer(Unwritten{}, device, count) { poison(); }
   Buffer(Device device, std::span<const T> values)
       : Buffer(device, static_cast<std::int64_t>(values.size())) {
     copy_in(values);
@@ -76,10 +80,11 @@ class Buffer {
 
   T* data() const { return data_; }
   std::int64_t size() const { return count_; }
-  std::int64_t bytes() const { return count_ * static_cast<std::int64_t>(sizeof(T)); }
+  std::int64_t bytes() const { return count_ * element_size; }
 
   void poison() { backend(device_).poison(data_, bytes()); }
   void copy_in(std::span<const T> values) {
+    check_copy(static_cast<std::int64_t>(values.size()), count_);
     backend(device_).copy_in(data_, values.data(), bytes());
   }
   std::vector<T> copy_out() const {
@@ -89,6 +94,14 @@ class Buffer {
   }
 
  private:
+  struct Unwritten {};
+  static constexpr auto element_size = static_cast<std::int64_t>(sizeof(T));
+
+  Buffer(Unwritten, Device device, std::int64_t count)
+      : device_(device),
+        count_(count),
+        data_(static_cast<T*>(backend(device).allocate(buffer_bytes(count, element_size)))) {}
+
   void swap(Buffer& other) noexcept {
     std::swap(device_, other.device_);
     std::swap(count_, other.count_);
