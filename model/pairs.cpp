@@ -55,10 +55,6 @@ PointPair unrank_pair(std::int64_t rank, std::int64_t points) {
   return {first, first + 1 + (rank - row_begin(first, points))};
 }
 
-std::int64_t rank_pair(PointPair pair, std::int64_t points) {
-  return row_begin(pair.first, points) + (pair.second - pair.first - 1);
-}
-
 PairList all_pairs_list(std::int64_t points) {
   if (points > std::numeric_limits<PointIndex>::max()) {
     throw UsageError(fmt::format("list of all pairs of {} points; expected at most {} points",

@@ -41,9 +41,6 @@ std::int64_t all_pairs_count(std::int64_t points);
 /// 0 <= rank < all_pairs_count(points).
 PointPair unrank_pair(std::int64_t rank, std::int64_t points);
 
-/// The inverse of unrank_pair, for 0 <= first < second < points.
-std::int64_t rank_pair(PointPair pair, std::int64_t points);
-
 /// All unordered pairs of n points as a list, in the order of unrank_pair. Throws UsageError where
 /// n has no PointIndex.
 PairList all_pairs_list(std::int64_t points);
