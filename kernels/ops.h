@@ -26,8 +26,8 @@ template <class T>
 struct Pairs {
   PairForm form = PairForm::dense;
   std::int64_t count = 0;              ///< m
-  const PointIndex* first = nullptr;   ///< [m], indexed only
-  const PointIndex* second = nullptr;  ///< [m], indexed only
+  const PointIndex* first = nullptr;   ///< [m], indexed only; 0 to points - 1, which nobody checks
+  const PointIndex* second = nullptr;  ///< [m], as first
   const T* targets = nullptr;          ///< [m], dense and indexed
   const T* coordinates = nullptr;      ///< C [n, coordinate_width], all only
   std::int64_t coordinate_width = 0;

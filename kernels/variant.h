@@ -24,7 +24,8 @@ enum class Precision {
 
 std::string_view name(Precision precision);
 
-/// Puts a prepared operation on a stream: launches only, no allocation, no synchronisation.
+/// Puts a prepared operation on a stream: launches only, no allocation, no synchronisation. Rung 0
+/// of the CPU allocates all the same: Eigen takes memory for what its expressions hold in between.
 using Launch = std::function<void(Stream)>;
 
 /// One way to compute an op.

@@ -15,7 +15,9 @@ enum class Distance {
   sqeuclidean,  ///< sum (a - b)^2
   euclidean,    ///< sqrt(sum (a - b)^2); derivative 0 where D is 0
   manhattan,    ///< sum |a - b|; derivative by a component 0 where its difference is 0
-  cosine,       ///< 1 - a.b / (|a| |b|); 1 with derivative 0 where a norm is 0
+  /// 1 - a.b / (|a| |b|); 1 with derivative 0 where a norm is 0. In float32 for norms of 1e-18 to
+  /// 1e18 alone: the squares of others leave its range.
+  cosine,
   /// sum w (a - b)^2 / (a + b), 0 with derivative 0 where a = b: for features >= 0 (Taigman et al.,
   /// 2014).
   chi_square,
@@ -64,7 +66,9 @@ std::string criterion_names();
 struct Loss {
   Distance distance = Distance::euclidean;
   Criterion criterion = Criterion::absolute;
-  double constant = 1.0;  ///< delta of huber, margin of contrastive; ignored by the others
+  /// delta of huber, margin of contrastive; ignored by the others. parse_loss takes 1e-18 to 1e18,
+  /// whose squares float32 has.
+  double constant = 1.0;
 
   bool operator==(const Loss&) const = default;
 };

@@ -26,7 +26,7 @@ struct Layer {
 class Network {
  public:
   /// widths[0] inputs, then one width and one activation per layer.
-  /// Throws UsageError when a width is not positive or the counts do not fit each other.
+  /// Throws UsageError when a width is not 1 to 2^24 or the counts do not fit each other.
   Network(const std::vector<std::int64_t>& widths, const std::vector<Activation>& activations);
 
   /// Reads "11-200relu-200relu-10sigmoid": the input width, then width and activation per layer

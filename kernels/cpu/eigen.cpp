@@ -7,7 +7,7 @@
 // Rung 0 of every CPU op, "eigen": plain Eigen (simd/eigen.cpp), compiled like the other rungs for
 // each instruction set and run in the widest, so that Eigen's own products are at their best. They
 // thread themselves by OpenMP; everything else runs on one thread. Workspaces are taken once, but
-// Eigen's products allocate their packing buffers in every call.
+// every call allocates: Eigen's products their packing buffers, the losses their blocks of pairs.
 
 namespace siamese {
 namespace {
