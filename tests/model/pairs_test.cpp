@@ -46,6 +46,9 @@ TEST(AllPairs, UnrankIsExactForHugeCounts) {
     std::vector<std::int64_t> ranks{0, 1, n - 2, n - 1, count / 2, count - 2, count - 1};
     for (int k = 0; k < 1000; ++k) {
       ranks.push_back(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(count))));
+      const auto first = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(n - 2)));
+      const std::int64_t row = rank_of({first + 1, first + 2}, n);  // its first pair's rank
+      ranks.insert(ranks.end(), {row - 1, row});
     }
     for (const std::int64_t rank : ranks) {
       const PointPair pair = unrank_pair(rank, n);
