@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <istream>
 #include <new>
+#include <string>
 #include <thread>
 
 #include "kernels/backends.h"
@@ -13,15 +15,6 @@ namespace siamese {
 namespace {
 
 constexpr std::align_val_t alignment{256};
-
-std::string processor_name() {
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  for (std::string line; std::getline(cpuinfo, line);) {
-    const std::size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown processor";
-}
 
 class CpuBackend final : public DeviceBackend {
  public:
@@ -43,7 +36,9 @@ class CpuBackend final : public DeviceBackend {
   void copy_out(void* to, const void* from, std::int64_t bytes) override { copy(to, from, bytes); }
   void synchronize(Stream) override {}
   std::string description() const override {
-    return fmt::format("{}, {} threads", processor_name(), std::thread::hardware_concurrency());
+    std::ifstream cpuinfo("/proc/cpuinfo");
+    return fmt::format("{}, {} threads", processor_name(cpuinfo),
+                       std::thread::hardware_concurrency());
   }
 
  private:
@@ -53,6 +48,21 @@ class CpuBackend final : public DeviceBackend {
 };
 
 }  // namespace
+
+std::string processor_name(std::istream& cpuinfo) {
+  std::string implementer;
+  for (std::string line; std::getline(cpuinfo, line);) {
+    const std::size_t colon = line.find(": ");
+    if (colon == std::string::npos) continue;
+    std::string value = line.substr(colon + 2);
+    if (line.starts_with("model name")) return value;
+    if (line.starts_with("CPU implementer")) implementer = value;
+    if (line.starts_with("CPU part")) {
+      return fmt::format("Arm processor, implementer {}, part {}", implementer, value);
+    }
+  }
+  return "unknown processor";
+}
 
 DeviceBackend& cpu_backend() {
   static CpuBackend cpu;

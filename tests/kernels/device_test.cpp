@@ -1,4 +1,4 @@
-// Buffers: what they hold, and the sizes that they refuse.
+// Buffers: what they hold, and the sizes that they refuse; and what the CPU is called.
 
 #include "kernels/device.h"
 
@@ -8,9 +8,11 @@
 #include <cmath>
 #include <limits>
 #include <span>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "kernels/backends.h"
 #include "model/error.h"
 
 namespace siamese {
@@ -55,6 +57,20 @@ TEST(Buffer, RefusesToCopyFewerOrMoreValues) {
                                           " values for a buffer of 3 elements; expected as many"));
   }
   for (const float value : buffer.copy_out()) EXPECT_TRUE(std::isnan(value));
+}
+
+TEST(ProcessorName, IsWhatLinuxTells) {
+  const auto name_of = [](const char* cpuinfo) {
+    std::istringstream text(cpuinfo);
+    return processor_name(text);
+  };
+  EXPECT_EQ(name_of("processor\t: 0\nmodel\t\t: 85\nmodel name\t: AMD EPYC 9R14\nflags\t\t: fpu\n"),
+            "AMD EPYC 9R14");
+  EXPECT_EQ(
+      name_of("processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\n"
+              "CPU architecture: 8\nCPU variant\t: 0x3\nCPU part\t: 0xd0c\nCPU revision\t: 1\n"),
+      "Arm processor, implementer 0x41, part 0xd0c");
+  EXPECT_EQ(name_of(""), "unknown processor");
 }
 
 }  // namespace
