@@ -19,27 +19,24 @@ __device__ inline AdamStep adam_step_at(const Adam& adam, std::int64_t t) {
 /// Adam's constants of one step in the scalar of the update.
 template <class T>
 struct AdamConstants {
-  T beta1;
-  T beta2;
-  T one_minus_beta1;
-  T one_minus_beta2;
+  T rest1;  // 1 - beta1
+  T rest2;  // 1 - beta2
   T epsilon;
   T rate;
   T v_scale;
 
   __device__ AdamConstants(const Adam& adam, const AdamStep& step)
-      : beta1(static_cast<T>(adam.beta1)),
-        beta2(static_cast<T>(adam.beta2)),
-        one_minus_beta1(static_cast<T>(1.0 - adam.beta1)),
-        one_minus_beta2(static_cast<T>(1.0 - adam.beta2)),
+      : rest1(static_cast<T>(1.0 - adam.beta1)),
+        rest2(static_cast<T>(1.0 - adam.beta2)),
         epsilon(static_cast<T>(adam.epsilon)),
         rate(static_cast<T>(step.rate)),
         v_scale(static_cast<T>(step.v_scale)) {}
 
-  /// One parameter's step, in place.
+  /// One parameter's step, in place. By 1 - beta alone: rounded to float32, beta2 = 0.999 and 0.001
+  /// do not add up to 1, and v would settle beside the mean of the squares.
   __device__ void update(T gradient, T& parameter, T& m, T& v) const {
-    m = beta1 * m + one_minus_beta1 * gradient;
-    v = beta2 * v + one_minus_beta2 * gradient * gradient;
+    m += rest1 * (gradient - m);
+    v += rest2 * (gradient * gradient - v);
     parameter -= rate * m / (sqrt(v) * v_scale + epsilon);
   }
 };

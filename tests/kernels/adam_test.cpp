@@ -1,61 +1,63 @@
 // Adam over so many steps that its moments have forgotten where they began: what is wrong by a
 // little in every step, which one step's tolerance does not show, has then added up.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "cpu_ref/adam.h"
 #include "cpu_ref/compare.h"
+#include "kernels/device.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
+#include "verify/adam.h"
 #include "verify/problem.h"
 #include "verify/trial.h"
 
 namespace siamese {
 namespace {
 
-TEST(AdamOnTheCpu, MomentsAreRightAfterTenThousandSteps) {
+using ManySteps = testing::TestWithParam<Variant<AdamArgs<float>>>;
+
+TEST_P(ManySteps, LeaveRightMoments) {
+  const Variant<AdamArgs<float>>& variant = GetParam();
+  if (const auto reason = backend(variant.device).why_unavailable()) GTEST_SKIP() << *reason;
   constexpr std::int64_t count = 37;
   constexpr std::int64_t steps = 10000;
-  const std::vector<float> drawn = verify::draw_uniform(count * steps, -0.01, 0.01, 1);
-  const std::vector<double> gradients = verify::cast<double>(drawn);
-  ref::AdamState<double> want(count);
+  const std::vector<float> gradients = verify::draw_uniform(count * steps, -0.01, 0.01, 1);
   std::vector<double> want_parameters(count, 0.0);
+  ref::AdamState<double> want(count);
+
+  Buffer<float> gradient(variant.device, count);
+  verify::DeviceTraining<float> training(want_parameters, want, variant.device);
+  AdamArgs<float> args{.count = count, .gradients = gradient.data(), .adam = Adam::keras()};
+  training.bind(args);
+  const Launch launch = variant.prepare(args);
   for (std::int64_t t = 0; t < steps; ++t) {
-    ref::adam_update<double>(
-        Adam::keras(), std::span(gradients).subspan(static_cast<std::size_t>(t * count), count),
-        want_parameters, want);
+    const std::span<const float> of_step = std::span(gradients).subspan(
+        static_cast<std::size_t>(t * count), static_cast<std::size_t>(count));
+    ref::adam_update<double>(args.adam, std::vector<double>(of_step.begin(), of_step.end()),
+                             want_parameters, want);
+    gradient.copy_in(of_step);
+    launch(Stream{});
   }
 
-  for (const Variant<AdamArgs<float>>& variant : variants<AdamArgs<float>>()) {
-    if (variant.device != Device::cpu) continue;
-    std::vector<float> gradient(count);
-    std::vector<float> parameters(count);
-    std::vector<float> m(count);
-    std::vector<float> v(count);
-    std::int64_t step = 0;
-    const Launch launch = variant.prepare({.count = count,
-                                           .gradients = gradient.data(),
-                                           .parameters = parameters.data(),
-                                           .m = m.data(),
-                                           .v = v.data(),
-                                           .step = &step,
-                                           .adam = Adam::keras()});
-    for (std::int64_t t = 0; t < steps; ++t) {
-      std::copy_n(drawn.data() + t * count, count, gradient.data());
-      launch(Stream{});
-    }
-    // A thousand steps' roundings of random sign remain in v: some sqrt(1000) of them.
-    const ref::Tolerance tolerance = ref::tolerance(0x1p-24, 1000, 1.0);
-    for (const ref::Comparison& comparison : {ref::compare<float>("m", m, want.m, tolerance),
-                                              ref::compare<float>("v", v, want.v, tolerance)}) {
-      EXPECT_TRUE(comparison.ok) << variant.name << ": " << comparison.describe();
-    }
+  // A thousand steps' roundings of random sign remain in v: some sqrt(1000) of them.
+  const ref::Tolerance tolerance = ref::tolerance(0x1p-24, 1000, 1.0);
+  for (const ref::Comparison& comparison :
+       {ref::compare<float>("m", training.m(), want.m, tolerance),
+        ref::compare<float>("v", training.v(), want.v, tolerance)}) {
+    EXPECT_TRUE(comparison.ok) << comparison.describe();
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(adam, ManySteps, testing::ValuesIn(variants<AdamArgs<float>>()),
+                         [](const testing::TestParamInfo<Variant<AdamArgs<float>>>& info) {
+                           return fmt::format("{}_{}", name(info.param.device), info.param.name);
+                         });
 
 }  // namespace
 }  // namespace siamese
