@@ -1,6 +1,7 @@
 #include "verify/adam.h"
 
 #include <cmath>
+#include <utility>
 
 namespace siamese::verify {
 namespace {
@@ -67,6 +68,16 @@ AdamProblem::AdamProblem(const ProblemSpec& spec_)
       want_state(gradients.size()) {
   parameters.resize(gradients.size());  // the network's alone
   let_epsilon_matter(*this);
+  take_step();
+}
+
+void AdamProblem::go_on(std::vector<double> parameters_, const ref::AdamState<double>& state_) {
+  parameters = std::move(parameters_);
+  state = state_;
+  take_step();
+}
+
+void AdamProblem::take_step() {
   want_parameters = parameters;
   want_state = state;
   ref::adam_update<double>(spec.adam, gradients, want_parameters, want_state);
@@ -91,6 +102,15 @@ void DeviceTraining<T>::reset() {
   m_.copy_in(initial_m_);
   v_.copy_in(initial_v_);
   step_.copy_in(initial_step_);
+}
+
+template <class T>
+ref::AdamState<double> DeviceTraining<T>::state() const {
+  ref::AdamState<double> state(0);
+  state.m = cast<double>(m());
+  state.v = cast<double>(v());
+  state.step = steps().front();
+  return state;
 }
 
 template class DeviceTraining<float>;

@@ -14,11 +14,17 @@ namespace siamese::verify {
 struct AdamProblem {
   explicit AdamProblem(const ProblemSpec& spec);
 
+  /// Becomes that of the step that follows from here, with the same gradients.
+  void go_on(std::vector<double> parameters, const ref::AdamState<double>& state);
+
   ProblemSpec spec;
   std::vector<double> gradients, parameters;
   ref::AdamState<double> state;  // before the step
   std::vector<double> want_parameters;
   ref::AdamState<double> want_state;
+
+ private:
+  void take_step();
 };
 
 /// Adam's state of a training some steps old: random m and v of the size that gradients of size
@@ -46,6 +52,7 @@ class DeviceTraining {
   std::vector<T> m() const { return m_.copy_out(); }
   std::vector<T> v() const { return v_.copy_out(); }
   std::vector<std::int64_t> steps() const { return step_.copy_out(); }
+  ref::AdamState<double> state() const;  ///< of one training
   Fingerprint fingerprint() const {
     return Fingerprint().add(parameters()).add(m()).add(v()).add(step_.copy_out());
   }
@@ -69,6 +76,7 @@ class Trial<AdamArgs<T>> {
   const AdamArgs<T>& args() const { return args_; }
   void reset() { training_.reset(); }
   std::vector<ref::Comparison> compare(Precision precision) const;
+  const DeviceTraining<T>& training() const { return training_; }
   std::uint64_t fingerprint() const { return training_.fingerprint().value(); }
 
  private:

@@ -163,6 +163,14 @@ TrainStepProblem::TrainStepProblem(const ProblemSpec& spec_, std::vector<double>
   take_step();
 }
 
+void TrainStepProblem::go_on(std::vector<double> parameters_,
+                             const ref::AdamState<double>& state_) {
+  parameters = std::move(parameters_);
+  state = state_;
+  find_gradients();
+  take_step();
+}
+
 void TrainStepProblem::find_gradients() {
   const Network& network = spec.network;
   h = ref::forward<double>(network, parameters, x);

@@ -19,6 +19,9 @@ struct TrainStepProblem {
                    const ref::RowMatrix<double>& x, PairTargets given,
                    const ref::AdamState<double>& state);
 
+  /// Becomes that of the step that follows from here, on the same batch.
+  void go_on(std::vector<double> parameters, const ref::AdamState<double>& state);
+
   ProblemSpec spec;
   std::vector<double> parameters;
   ref::RowMatrix<double> x;
@@ -61,6 +64,7 @@ class Trial<TrainStepArgs<T>> {
   const TrainStepArgs<T>& args() const { return args_; }
   void reset();
   std::vector<ref::Comparison> compare(Precision precision) const;
+  const DeviceTraining<T>& training() const { return training_; }
   std::uint64_t fingerprint() const {
     return training_.fingerprint().add(loss_value_.copy_out()).value();
   }

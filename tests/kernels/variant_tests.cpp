@@ -7,11 +7,14 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/device.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
+#include "tests/kernels/private_stream.h"
 #include "verify/adam.h"
 #include "verify/backward.h"
 #include "verify/forward.h"
@@ -47,6 +50,19 @@ ProblemSpec another(ProblemSpec spec) {
   return spec;
 }
 
+// Launches on a stream, and waits for that one alone.
+void run_on(const PrivateStream& stream, Device device, const Launch& launch) {
+  launch(stream.get());
+  EXPECT_TRUE(stream.is_default_stream_idle()) << "some work went to the default stream";
+  backend(device).synchronize(stream.get());
+}
+
+void expect_right(const std::vector<ref::Comparison>& comparisons, std::string_view when) {
+  for (const ref::Comparison& comparison : comparisons) {
+    EXPECT_TRUE(comparison.ok) << when << ", " << comparison.describe();
+  }
+}
+
 // One variant on one problem: right from poisoned outputs; right again when the same launch is
 // repeated, though another has been prepared since (nothing may be left over in a workspace, and no
 // launch may change what another needs); and with the same bits.
@@ -63,6 +79,7 @@ class VariantTest : public testing::Test {
     const typename Trial<Args>::Problem problem(spec_);
     Trial<Args> trial(problem, variant_.device);
     trial.reset();
+    const PrivateStream stream(variant_.device);  // outlives the launches
     const Launch launch = variant_.prepare(trial.args());
     const typename Trial<Args>::Problem other_problem(another(spec_));
     Trial<Args> other(other_problem, variant_.device);
@@ -73,11 +90,8 @@ class VariantTest : public testing::Test {
         other_launch = variant_.prepare(other.args());
       }
       trial.reset();
-      launch(Stream{});
-      backend(variant_.device).synchronize(Stream{});
-      for (const ref::Comparison& comparison : trial.compare(variant_.precision)) {
-        EXPECT_TRUE(comparison.ok) << "run " << run << ", " << comparison.describe();
-      }
+      run_on(stream, variant_.device, launch);
+      expect_right(trial.compare(variant_.precision), fmt::format("run {}", run));
       fingerprints.push_back(trial.fingerprint());
     }
     if (variant_.deterministic) {
@@ -90,16 +104,92 @@ class VariantTest : public testing::Test {
   ProblemSpec spec_;
 };
 
+// The first two steps of a training by one launch, the second from what the first left: nothing
+// that changes from step to step may be kept from when the launch was prepared.
 template <class Args>
-void register_tests(const std::vector<ProblemSpec>& specs) {
+class TwoStepsTest : public testing::Test {
+ public:
+  TwoStepsTest(const Variant<Args>& variant, ProblemSpec spec)
+      : variant_(variant), spec_(std::move(spec)) {}
+
+  void TestBody() override {
+    if (const auto reason = backend(variant_.device).why_unavailable()) {
+      GTEST_SKIP() << *reason;
+    }
+    typename Trial<Args>::Problem problem(spec_);
+    problem.state.step = 0;  // from here on a step's rate differs most from the next one's
+    problem.go_on(problem.parameters, problem.state);
+    Trial<Args> trial(problem, variant_.device);
+    const PrivateStream stream(variant_.device);  // outlives the launch
+    const Launch launch = variant_.prepare(trial.args());
+    trial.reset();
+    run_on(stream, variant_.device, launch);
+    expect_right(trial.compare(variant_.precision), "step 1");
+
+    problem.go_on(verify::cast<double>(trial.training().parameters()), trial.training().state());
+    run_on(stream, variant_.device, launch);
+    expect_right(trial.compare(variant_.precision), "step 2");
+  }
+
+ private:
+  const Variant<Args>& variant_;
+  ProblemSpec spec_;
+};
+
+// Each problem is computed in float32 by some variant of a device: one that began to refuse what it
+// serves would otherwise lose its tests, and nobody would miss them.
+template <class Args>
+class ServedTest : public testing::Test {
+ public:
+  ServedTest(Device device, std::vector<ProblemSpec> specs)
+      : device_(device), specs_(std::move(specs)) {}
+
+  void TestBody() override {
+    if (const auto reason = backend(device_).why_unavailable()) GTEST_SKIP() << *reason;
+    for (const ProblemSpec& spec : specs_) {
+      // The CPU's fit takes no dense pairs.
+      if (std::is_same_v<Args, FitArgs<float>> && device_ == Device::cpu &&
+          spec.form == PairForm::dense) {
+        continue;
+      }
+      const Args args = verify::shape_args<Args>(spec);
+      EXPECT_TRUE(std::ranges::any_of(variants<Args>(),
+                                      [&](const Variant<Args>& variant) {
+                                        return variant.device == device_ &&
+                                               variant.precision == Precision::float32 &&
+                                               !variant.why_unsupported(args);
+                                      }))
+          << "no variant serves " << test_name(spec);
+    }
+  }
+
+ private:
+  Device device_;
+  std::vector<ProblemSpec> specs_;
+};
+
+template <class Args>
+void register_served_tests(const std::vector<ProblemSpec>& specs) {
+  for (const Device device : {Device::cpu, Device::cuda}) {
+    const std::string suite = fmt::format("{}/{}_float32", op_name<Args>, name(device));
+    testing::RegisterTest(suite.c_str(), "serves_every_problem", nullptr, nullptr, __FILE__,
+                          __LINE__,
+                          [=]() -> testing::Test* { return new ServedTest<Args>(device, specs); });
+  }
+}
+
+// Registers Test<Args> for every variant and every problem that it serves.
+template <template <class> class Test, class Args>
+void register_tests(const std::vector<ProblemSpec>& specs, std::string_view prefix = "") {
   for (const Variant<Args>& variant : variants<Args>()) {
     const std::string suite = fmt::format("{}/{}_{}_{}", op_name<Args>, name(variant.device),
                                           variant.name, name(variant.precision));
     for (const ProblemSpec& spec : specs) {
       if (variant.why_unsupported(verify::shape_args<Args>(spec))) continue;
       testing::RegisterTest(
-          suite.c_str(), test_name(spec).c_str(), nullptr, nullptr, __FILE__, __LINE__,
-          [&variant, spec]() -> testing::Test* { return new VariantTest<Args>(variant, spec); });
+          suite.c_str(), fmt::format("{}{}", prefix, test_name(spec)).c_str(), nullptr, nullptr,
+          __FILE__, __LINE__,
+          [&variant, spec]() -> testing::Test* { return new Test<Args>(variant, spec); });
     }
   }
 }
@@ -251,6 +341,12 @@ std::vector<ProblemSpec> train_step_specs() {
   return specs;
 }
 
+// Both forms of Adam, on a network that every rung serves and on one that is ragged.
+std::vector<ProblemSpec> two_steps_specs() {
+  return {with(ProblemSpec::indexed(30, 65), seed_network(), {}, Adam::torch()),
+          with(ProblemSpec::dense(20), Network::parse("5-33relu-17tanh-6sigmoid"))};
+}
+
 std::vector<ProblemSpec> fit_specs() {
   const Network small = Network::parse("5-33relu-17tanh-6sigmoid");
   std::vector<ProblemSpec> specs{
@@ -296,8 +392,15 @@ std::vector<ProblemSpec> fit_specs() {
 
 template <template <class> class Args>
 void register_both(const std::vector<ProblemSpec>& specs) {
-  register_tests<Args<float>>(specs);
-  register_tests<Args<double>>(specs);
+  register_tests<VariantTest, Args<float>>(specs);
+  register_tests<VariantTest, Args<double>>(specs);
+  register_served_tests<Args<float>>(specs);
+}
+
+template <template <class> class Args>
+void register_two_steps(const std::vector<ProblemSpec>& specs) {
+  register_tests<TwoStepsTest, Args<float>>(specs, "two_steps_");
+  register_tests<TwoStepsTest, Args<double>>(specs, "two_steps_");
 }
 
 // Says in one line, for CTest to read, when a run of CUDA tests could execute none.
@@ -324,6 +427,8 @@ int main(int argc, char** argv) {
   register_both<AdamArgs>(adam_specs());
   register_both<TrainStepArgs>(train_step_specs());
   register_both<FitArgs>(fit_specs());
+  register_two_steps<AdamArgs>(two_steps_specs());
+  register_two_steps<TrainStepArgs>(two_steps_specs());
   testing::UnitTest::GetInstance()->listeners().Append(new SkippedSummary);
   const int code = RUN_ALL_TESTS();
   if (testing::GTEST_FLAG(list_tests) ||

@@ -1,0 +1,12 @@
+// The CPU's one stream, in a build without CUDA.
+
+#include "tests/kernels/private_stream.h"
+
+namespace siamese {
+
+PrivateStream::PrivateStream(Device /*device*/) {}
+PrivateStream::~PrivateStream() = default;
+
+bool PrivateStream::is_default_stream_idle() const { return true; }
+
+}  // namespace siamese
