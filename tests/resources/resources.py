@@ -110,10 +110,16 @@ def base_name(kernel: str) -> str:
 
 
 def budget_name(kernel: str, budgets):
-    """What the kernel's budget is called: name<argument> where one of its template arguments has a
-    budget of its own, else its name."""
+    """What the kernel's budget is called: name<a,b> where these template arguments of its, one
+    after another, have a budget of their own, the most of them that have; else its name. Arguments
+    are types and numbers; enumerators, "(Enum)2", are left out."""
     name = base_name(kernel)
-    own = [f"{name}<{argument}>" for argument in re.findall(r"(\w+)[,>]", kernel)]
+    arguments = re.findall(r"(?<![\w)])(\w+)(?=[,>])", kernel)
+    own = (
+        f"{name}<{','.join(arguments[at : at + length])}>"
+        for length in range(len(arguments), 0, -1)
+        for at in range(len(arguments) - length + 1)
+    )
     return next((candidate for candidate in own if candidate in budgets), name)
 
 
@@ -134,7 +140,7 @@ def report(paths):
 
 
 def read_budgets(path):
-    """{kernel's name, or name<argument>: (registers, shared bytes)}"""
+    """{kernel's name, or name<arguments>: (registers, shared bytes)}"""
     budgets = {}
     with open(path, encoding="utf-8") as file:
         for line in file:
