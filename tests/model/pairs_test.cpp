@@ -80,12 +80,5 @@ TEST(PairLists, AreChecked) {
   EXPECT_THROW(check_pairs({{-1}, {0}}, 3), UsageError);
 }
 
-// Case 12 of the offsets past 2^31: the last element of 1,024 x 2,099,200 floats.
-TEST(Offsets, PassTwoToTheThirtyOne) {
-  const std::int64_t rows = 1024;
-  const std::int64_t columns = 2099200;
-  EXPECT_EQ(rows * columns - 1, 2149580799);
-}
-
 }  // namespace
 }  // namespace siamese
