@@ -44,7 +44,7 @@ struct RegisterEigen {
   Register<TrainStepArgs<T>> train_step{
       {"eigen", Device::cpu, precision_of<T>, 0, any_shape<TrainStepArgs<T>>,
        launch_of<SingleStep<T, OwnProducts<T>>, TrainStepArgs<T>>}};
-  Register<FitArgs<T>> fit{{"eigen", Device::cpu, precision_of<T>, 0, shared_points<T>,
+  Register<FitArgs<T>> fit{{"eigen", Device::cpu, precision_of<T>, 0, why_no_batches<T>,
                             launch_of<Fit<T, OwnProducts<T>>, FitArgs<T>>}};
 };
 

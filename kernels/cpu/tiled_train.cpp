@@ -15,7 +15,7 @@ struct RegisterTiledTraining {
   Register<TrainStepArgs<T>> train_step{{"tiled", Device::cpu, precision_of<T>, 1,
                                          any_shape<TrainStepArgs<T>>,
                                          launch_of<SingleStep<T, TiledStep<T>>, TrainStepArgs<T>>}};
-  Register<FitArgs<T>> fit{{"tiled", Device::cpu, precision_of<T>, 1, shared_points<T>,
+  Register<FitArgs<T>> fit{{"tiled", Device::cpu, precision_of<T>, 1, why_no_batches<T>,
                             launch_of<Fit<T, TiledStep<T>>, FitArgs<T>>}};
 };
 

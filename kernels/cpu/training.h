@@ -1,8 +1,11 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,11 +22,13 @@ namespace siamese {
 // network with as many points and pairs as `most` or fewer, and run(args) takes one on at most so
 // many threads.
 
-/// why_unsupported of fit, whose pairs are indexed or all.
+/// why_unsupported of fit, whose batches are pair lists.
 template <class T>
-std::optional<std::string> shared_points(const FitArgs<T>& args) {
-  if (args.training.pairs.form == PairForm::dense) {
-    return "pairs of the form dense: fit shuffles pairs of shared points, indexed or all";
+std::optional<std::string> why_no_batches(const FitArgs<T>& args) {
+  constexpr std::int64_t most = std::numeric_limits<PointIndex>::max();
+  if (args.training.points > most && args.batch < args.training.pairs.count) {
+    return fmt::format("batches of {} points: a pair list addresses at most {}",
+                       args.training.points, most);
   }
   return why_no_steps(args);
 }
@@ -107,8 +112,10 @@ class BatchGatherer {
   }
 
   PointPair pair_at(std::int64_t index) const {
-    if (training_.pairs.form == PairForm::all) return unrank_pair(index, training_.points);
-    return {training_.pairs.first[index], training_.pairs.second[index]};
+    const Pairs<T>& pairs = training_.pairs;
+    if (pairs.form == PairForm::all) return unrank_pair(index, training_.points);
+    if (pairs.form == PairForm::dense) return {index, pairs.count + index};
+    return {pairs.first[index], pairs.second[index]};
   }
 
   PointIndex place_of(std::int64_t point) {

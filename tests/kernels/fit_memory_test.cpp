@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "kernels/ops.h"
 #include "kernels/variant.h"
 
@@ -23,6 +25,28 @@ TEST(FitMemory, AllPairsInOneBatchAreNotStored) {
     if (variant.device != Device::cpu || variant.why_unsupported(args)) continue;
     EXPECT_NO_THROW(variant.prepare(args)) << variant.name;
   }
+}
+
+// Batches of the CPU's variants are pair lists, whose indices end at 2^31 - 1.
+TEST(FitMemory, BatchesOfPointsBeyondAnIndexAreRefused) {
+  const Network network = Network::parse("1-1");
+  FitArgs<float> args;
+  args.training.network = &network;
+  args.training.pairs.form = PairForm::dense;
+  args.batch = 1;
+  const auto refusals = [&args](std::int64_t pairs) {
+    args.training.points = 2 * pairs;
+    args.training.pairs.count = pairs;
+    return std::ranges::count_if(
+        variants<FitArgs<float>>(), [&args](const Variant<FitArgs<float>>& variant) {
+          return variant.device == Device::cpu && variant.why_unsupported(args).has_value();
+        });
+  };
+  const std::int64_t most = (std::int64_t{1} << 30) - 1;
+  EXPECT_EQ(refusals(most), 0);
+  EXPECT_EQ(refusals(most + 1), 2) << "eigen and tiled";
+  args.batch = most + 1;
+  EXPECT_EQ(refusals(most + 1), 0) << "whole batches need no list";
 }
 
 }  // namespace

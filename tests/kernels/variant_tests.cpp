@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <vector>
 
 #include "kernels/device.h"
@@ -147,11 +146,6 @@ class ServedTest : public testing::Test {
   void TestBody() override {
     if (const auto reason = backend(device_).why_unavailable()) GTEST_SKIP() << *reason;
     for (const ProblemSpec& spec : specs_) {
-      // The CPU's fit takes no dense pairs.
-      if (std::is_same_v<Args, FitArgs<float>> && device_ == Device::cpu &&
-          spec.form == PairForm::dense) {
-        continue;
-      }
       const Args args = verify::shape_args<Args>(spec);
       EXPECT_TRUE(std::ranges::any_of(variants<Args>(),
                                       [&](const Variant<Args>& variant) {
