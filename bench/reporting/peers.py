@@ -4,6 +4,7 @@ import re
 import statistics
 from dataclasses import dataclass, field, replace
 
+from reporting import results
 from reporting.results import BadResults, read_document, repetitions
 from reporting.tables import Table, time_text
 
@@ -186,3 +187,13 @@ def table(device, cases, context):
     return Table(who.title, ["work", who.setting, "ours", *who.columns()],
                  [_row(who, case) for case in cases],
                  note + "".join(f"- none: {reason}\n" for reason in reasons))
+
+
+def load_run(path):
+    """What a run left: the results at `path`, and of a peers.json beside them the cases and the table
+    of each device."""
+    beside = path.with_name("peers.json")
+    every_case, context = load(beside) if beside.exists() else ([], {})
+    cases = by_device(every_case)
+    return results.load(path), cases, {device: table(device, mine, context)
+                                       for device, mine in cases.items()}
