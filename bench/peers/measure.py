@@ -5,8 +5,9 @@
 
 Each peer is a process of its own that has checked its loss and gradients against the reference.
 They start together, and stay alive, idle, while one after another takes some steps, round after
-round: what disturbs the machine disturbs all of them. A time ends when the device has done all
-steps of a round. FILE gets the rows in Google Benchmark's schema, one repetition a round; a peer
+round: what disturbs the machine disturbs all of them. With each count of threads a peer is a process
+of its own in the same rounds; where memory is too little for that, counts get rounds of their own. A
+time ends when the device has done all steps of a round. FILE gets the rows in Google Benchmark's schema, one repetition a round; a peer
 that could not run is a row with the reason.
 """
 
@@ -19,13 +20,13 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from entries import PEAK, PEERS  # noqa: E402
+from entries import PEAK, PEERS, Peer  # noqa: E402
 from reporting.files import write  # noqa: E402
 from reporting.running import INTERRUPTED, Progress, end_as_interrupted, exit_with  # noqa: E402
 
@@ -45,20 +46,36 @@ TRAINING = "indexed/points:30/pairs:435"
 
 
 @dataclass(frozen=True)
+class Runner:
+    """A peer with a count of threads; on a GPU, the cores that the host's side may use."""
+
+    peer: Peer
+    threads: int
+
+    def __str__(self):
+        return f"{self.peer.name}/{self.peer.precision}/threads:{self.threads}"
+
+
+@dataclass(frozen=True)
 class Work:
-    """What peers do in turn. On a GPU, `threads` are the cores that the host's side may use."""
+    """What peers do in turn, each with all these counts of threads."""
 
     device: str
     op: str
     shape: str
-    threads: int
+    threads: tuple
 
-    def row(self, peer):
+    def runners(self, peers):
+        return [Runner(peer, count) for peer in peers for count in self.threads]
+
+    def row(self, runner):
+        peer = runner.peer
         name = f"{self.op}/{self.device}_{peer.name}/{peer.precision}/{self.shape}"
-        return f"{name}/threads:{self.threads}" if self.device == "cpu" else name
+        return f"{name}/threads:{runner.threads}" if self.device == "cpu" else name
 
     def __str__(self):
-        return f"{self.op} {self.shape} on {self.device}, {self.threads} threads"
+        counts = " and ".join(map(str, self.threads))
+        return f"{self.op} {self.shape} on {self.device}, threads: {counts}"
 
 
 class Gone(Exception):
@@ -112,13 +129,14 @@ class Process:
         self.log.close()
 
 
-def command_of(peer, work, folder, arguments):
+def command_of(runner, work, folder, arguments):
+    peer = runner.peer
     if peer.script:
         return [arguments.python, HERE / f"{peer.script}_peer.py", folder, work.device,
                 peer.precision, *peer.words]
     op = "peak" if peer == PEAK else work.op
     return [arguments.step, "serve", work.shape, "--op", op, "--variant",
-            f"{work.device}_{peer.name}/{peer.precision}", "--threads", str(work.threads),
+            f"{work.device}_{peer.name}/{peer.precision}", "--threads", str(runner.threads),
             *problem_words(arguments)]
 
 
@@ -151,60 +169,72 @@ def available_memory():
     return 1024 * int(next(line.split()[1] for line in text.splitlines() if "MemAvailable" in line))
 
 
-def without_room(peers, problem, memory):
-    """{peer: why it is left out}: all of them are there at the same time, and must fit."""
+def without_room(runners, problem, memory):
+    """{runner: why it is left out}: all of them are there at the same time, and must fit."""
     reasons, held = {}, 0
-    for peer in peers:
-        wanted = bytes_of(peer, problem)
+    for runner in runners:
+        wanted = bytes_of(runner.peer, problem)
         if held + wanted <= memory:
             held += wanted
         else:
-            reasons[peer] = (f"left out: it would need some {wanted * 1e-9:.0f} GB beside the others; "
-                             f"there are {memory * 1e-9:.0f}")
+            reasons[runner] = (f"left out: it would need some {wanted * 1e-9:.0f} GB beside the others; "
+                               f"there are {memory * 1e-9:.0f}")
     return reasons
 
 
-def measure_work(work, peers, folder, problem, arguments):
-    """[(peer, [seconds a step of each round], steps a round, reason of none)]"""
-    cpus = sorted(os.sched_getaffinity(0))[:work.threads]
+def in_shared_rounds(work, peers, problem, memory):
+    """The work in parts whose counts of threads share rounds: all of them, unless that would leave
+    out peers that fit where each count has rounds of its own."""
+    alone = [replace(work, threads=(count,)) for count in work.threads]
+
+    def left_out(part):
+        return {runner.peer for runner in without_room(part.runners(peers), problem, memory)}
+
+    return [work] if left_out(work) <= set().union(*map(left_out, alone)) else alone
+
+
+def measure_work(work, peers, folder, problem, arguments, memory=float("inf")):
+    """[(runner, [seconds a step of each round], steps a round, reason of none)]"""
+    cpus = sorted(os.sched_getaffinity(0))
+    runners = work.runners(peers)
     processes, counts = {}, {}
-    reasons = without_room(peers, problem, 0.7 * available_memory()) if work.device == "cpu" else {}
-    times = {peer: [] for peer in peers}
+    reasons = without_room(runners, problem, memory)
+    times = {runner: [] for runner in runners}
 
-    def start(peer):
-        command = command_of(peer, work, folder, arguments)
-        processes[peer] = Process(command, cpus, peer.environment)
+    def start(runner):
+        command = command_of(runner, work, folder, arguments)
+        processes[runner] = Process(command, cpus[:runner.threads], runner.peer.environment)
 
-    def wait(peer):
-        processes[peer].answer()
+    def wait(runner):
+        processes[runner].answer()
 
-    def count(peer):
-        counts[peer] = steps_a_round(processes[peer])
+    def count(runner):
+        counts[runner] = steps_a_round(processes[runner])
 
-    def take_a_round(peer):
+    def take_a_round(runner):
         time.sleep(REST)
-        times[peer].append(processes[peer].steps(counts[peer]))
+        times[runner].append(processes[runner].steps(counts[runner]))
 
     try:
         for stage in [start, wait, count, *[take_a_round] * ROUNDS]:
-            for peer in peers:
-                if peer in reasons:
+            for runner in runners:
+                if runner in reasons:
                     continue
                 try:
-                    stage(peer)
+                    stage(runner)
                 except (Gone, OSError) as error:
-                    reasons[peer] = str(error)
+                    reasons[runner] = str(error)
     finally:
         for process in processes.values():
             process.stop()
-    return [(peer, times[peer], counts.get(peer, 0), reasons.get(peer)) for peer in peers]
+    return [(runner, times[runner], counts.get(runner, 0), reasons.get(runner)) for runner in runners]
 
 
 def rows_of(work, measured, problem):
-    for peer, times, count, reason in measured:
-        name = work.row(peer)
-        common = {"name": name, "run_name": name, "run_type": "iteration",
-                  "threads": work.threads, "time_unit": "us", "iterations": count}
+    for runner, times, count, reason in measured:
+        name = work.row(runner)
+        common = {"name": name, "run_name": name, "run_type": "iteration", "threads": runner.threads,
+                  "threads_in_its_rounds": work.threads, "time_unit": "us", "iterations": count}
         if reason is not None:
             yield {**common, "real_time": 0.0, "cpu_time": 0.0, "error_occurred": True,
                    "error_message": reason}
@@ -219,15 +249,20 @@ def rows_of(work, measured, problem):
 
 def measured_rows(work, arguments):
     """The rows of a piece of work, having told its medians."""
+    peers = PEERS[work.device, work.op]
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([arguments.step, "export", work.shape, folder, *problem_words(arguments)],
                        check=True)
         problem = json.loads(Path(folder, "problem.json").read_text())
-        measured = measure_work(work, PEERS[work.device, work.op], folder, problem, arguments)
-    for peer, times, _, reason in measured:
-        text = f"{1e6 * statistics.median(times):12,.1f} us" if times else f"none: {reason}"
-        print(f"    {peer.name + '/' + peer.precision:42} {text}", file=sys.stderr, flush=True)
-    return list(rows_of(work, measured, problem))
+        memory = 0.7 * available_memory() if work.device == "cpu" else float("inf")
+        for part in in_shared_rounds(work, peers, problem, memory):
+            measured = measure_work(part, peers, folder, problem, arguments, memory)
+            for runner, times, _, reason in measured:
+                text = f"{1e6 * statistics.median(times):12,.1f} us" if times else f"none: {reason}"
+                print(f"    {runner!s:52} {text}", file=sys.stderr, flush=True)
+            rows += rows_of(part, measured, problem)
+    return rows
 
 
 def devices_of(wanted, told):
@@ -245,10 +280,10 @@ def all_work(devices, shapes, threads, every):
     """Steps of each shape, and on the CPU a training."""
     work = []
     if "cpu" in devices:
-        work += [Work("cpu", "train_step", shape, count) for shape in shapes for count in threads]
-        work += [Work("cpu", "fit", TRAINING, count) for count in threads]
+        work += [Work("cpu", "train_step", shape, tuple(threads)) for shape in shapes]
+        work.append(Work("cpu", "fit", TRAINING, tuple(threads)))
     if "cuda" in devices:
-        work += [Work("cuda", "train_step", shape, every) for shape in shapes]
+        work += [Work("cuda", "train_step", shape, (every,)) for shape in shapes]
     return work
 
 

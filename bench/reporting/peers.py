@@ -60,6 +60,8 @@ class Case:
     operations: float = 0.0  # 0 where they are not told
     rounds: dict = field(default_factory=dict)  # peer -> seconds of each
     reasons: dict = field(default_factory=dict)  # peer -> why it has none
+    together: tuple = ()  # counts of threads that shared its rounds
+    apart: set = field(default_factory=set)  # peers whose rounds were others
 
     @property
     def seconds(self):
@@ -95,13 +97,21 @@ class Case:
             return None
         return statistics.median(least / mine for least, mine in zip(peak, self.rounds[self.ours]))
 
+    def over_ours(self, peer):
+        """How many times as long as our fastest a peer took, of each round; of the medians alone where
+        the two did not share rounds. Empty where there is none of ours."""
+        if self.ours is None:
+            return []
+        if peer in self.apart:
+            return [self.seconds[peer] / self.seconds[self.ours]]
+        return [theirs / mine for theirs, mine in zip(self.rounds[peer], self.rounds[self.ours])]
+
     def of_library(self, library):
-        """(default, best, name of the best): seconds, None where there is none. A library's default
-        is the peer that has its name alone."""
+        """(default, best): names of peers, None where there is none. A library's default is the peer
+        that has its name alone."""
         mine = {peer: seconds for peer, seconds in self.seconds.items()
                 if peer.split("-")[0] == library}
-        best = min(mine, key=mine.get) if mine else None
-        return mine.get(library), mine.get(best), best
+        return library if library in mine else None, min(mine, key=mine.get, default=None)
 
 
 def load(path):
@@ -120,6 +130,7 @@ def load(path):
         else:
             case.rounds.setdefault(parts["peer"], []).append(seconds)
             case.operations = run.get("FLOP/s", 0.0) * seconds
+            case.together = tuple(run.get("threads_in_its_rounds", ()))
     return list(cases.values()), document["context"]
 
 
@@ -129,12 +140,15 @@ def by_device(cases):
     return {device: mine for device, mine in found.items() if mine}
 
 
-def _cell(case, seconds):
-    if seconds is None:
+def _cell(case, peer):
+    if peer is None:
         return "-"
-    if case.ours is None:
-        return time_text(seconds)
-    return f"{time_text(seconds)} ({seconds / case.seconds[case.ours]:.2f}x)"
+    ratios = case.over_ours(peer)
+    text = time_text(case.seconds[peer])
+    if not ratios:
+        return text
+    extent = f", {min(ratios):.2f} to {max(ratios):.2f}" if len(ratios) > 1 else ""
+    return f"{text} ({statistics.median(ratios):.2f}x{extent})"
 
 
 def _our_cell(case):
@@ -151,10 +165,10 @@ def _row(who, case):
         row.append(f"{1e-9 * case.operations / case.seconds[case.ours]:.0f}" if told else "-")
         row.append("-" if case.of_peak is None else f"{100 * case.of_peak:.0f}%")
     for library in who.libraries:
-        default, best, name = case.of_library(library)
+        default, best = case.of_library(library)
         row.append(_cell(case, best if library in who.single else default))
         if library not in who.single:
-            how = f" {name.removeprefix(library).lstrip('-') or 'default'}" if best else ""
+            how = f" {best.removeprefix(library).lstrip('-') or 'default'}" if best else ""
             row.append(_cell(case, best) + how)
     return row
 
@@ -164,12 +178,14 @@ def over_threads(cases):
     that were faster with fewer threads count as ways of their own, "WAY-Nt"."""
     works = {}
     for case in sorted(cases, key=lambda case: -case.threads):
-        most = works.setdefault(case.work, replace(case, rounds=dict(case.rounds)))
+        most = works.setdefault(case.work, replace(case, rounds=dict(case.rounds), apart=set()))
         if most.threads == case.threads:
             continue
         for peer, times in case.rounds.items():
             if any(peer.split("-")[0] == library for library in FIELDS["cpu"].libraries):
                 most.rounds[f"{peer}-{case.threads}t"] = times
+                if case.threads not in most.together:
+                    most.apart.add(f"{peer}-{case.threads}t")
     return list(works.values())
 
 
@@ -179,9 +195,9 @@ def table(device, cases, context):
     reasons = dict.fromkeys(
         (peer if case.precision == "float32" else f"{peer} {case.precision}") + f": {reason}"
         for case in cases for peer, reason in case.reasons.items())
-    note = ("Time of a step, and in brackets over ours: above 1x we are faster. Each library "
-            "checked its loss and gradients against the float64 reference first; all were timed in turn, "
-            f"medians over the rounds. {context.get('peers', '')}\n")
+    note = ("Time of a step, and in brackets over ours in the same round, median and range: above 1x we "
+            "are faster. Each library checked its loss and gradients against the float64 reference first; "
+            f"all were timed in turn, medians over the rounds. {context.get('peers', '')}\n")
     if device == "cuda":
         note = f"On {context.get('cuda_device', 'an unknown device')}; ours is the fastest in each precision. {note}"
     return Table(who.title, ["work", who.setting, "ours", *who.columns()],

@@ -1,6 +1,7 @@
 """Results as pictures, drawn with matplotlib: each function gives a figure, or None where the
 results hold nothing that it could show."""
 
+import statistics
 from dataclasses import dataclass
 
 import matplotlib
@@ -27,6 +28,8 @@ STYLE = {
     "axes.spines.right": False, "svg.fonttype": "none", "svg.hashsalt": "siamese",
     "figure.dpi": 100, "savefig.dpi": 160,
 }
+# Who is compared with other libraries; each has the colour of its place in every picture.
+COMPARED = ["ours", "Eigen", "Eigen, OpenBLAS", "NumPy", "PyTorch", "JAX", "Keras", "cuBLAS"]
 DEVICES = {"cpu": "CPU", "cuda": "CUDA device"}
 FORM_TITLES = {
     "dense": "dense: two rows of its own per pair",
@@ -314,12 +317,11 @@ def peers_picture(results, device, cases):
     for place in range(0, len(cases), 2):
         axis.axhspan(place - 0.5, place + 0.5, color="#f2f2f2", zorder=0)
     for index, (library, heading) in enumerate(libraries.items()):
-        colour = COLOURS[index]
+        colour = COLOURS[COMPARED.index(heading)]
         for place, case in enumerate(cases):
-            default, best, _ = case.of_library(library)
+            default, best = case.of_library(library)
             shift = place + 0.8 / len(libraries) * (index - (len(libraries) - 1) / 2)
-            ours = case.seconds[case.ours]
-            ratios = [seconds / ours for seconds in (default, best) if seconds]
+            ratios = [statistics.median(case.over_ours(peer)) for peer in (default, best) if peer]
             axis.plot(ratios, [shift] * len(ratios), color=colour, linewidth=1)
             if default:
                 axis.scatter(ratios[0], shift, s=26, facecolors="white", edgecolors=colour, zorder=3)
@@ -353,7 +355,7 @@ def scaling_picture(results, cases):
         return None
     libraries = peers.FIELDS["cpu"].libraries
     series = {"ours": lambda case: case.seconds.get(case.ours)}
-    series |= {heading: lambda case, library=library: case.of_library(library)[1]
+    series |= {heading: lambda case, library=library: case.seconds.get(case.of_library(library)[1])
                for library, heading in libraries.items()}
 
     columns = min(len(works), 3)
@@ -364,13 +366,14 @@ def scaling_picture(results, cases):
         axis.set_visible(False)
     most = 1.0
     for axis, (work, by_threads) in zip(axes.flat, works.items()):
-        for index, seconds_of in enumerate(series.values()):
+        for name, seconds_of in series.items():
             speed = {threads: seconds_of(by_threads[1]) / seconds_of(case)
                      for threads, case in by_threads.items()
                      if seconds_of(by_threads[1]) and seconds_of(case)}
             if len(speed) > 1:
                 most = max(most, *speed.values(), *by_threads)
-                axis.plot(speed.keys(), speed.values(), linewidth=1.5, markersize=5, **_style(index))
+                axis.plot(speed.keys(), speed.values(), linewidth=1.5, markersize=5,
+                          zorder=3 if name == "ours" else 2, **_style(COMPARED.index(name)))
         axis.plot(by_threads.keys(), by_threads.keys(), color=FLOOR, linestyle=(0, (4, 2)))
         axis.set_title(work.replace(": ", "\n"), fontsize=9)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -380,8 +383,8 @@ def scaling_picture(results, cases):
     for axis in axes.flat[max(len(works) - columns, 0):len(works)]:
         axis.set_xlabel("threads")
         axis.tick_params(labelbottom=True)
-    handles = [Line2D([], [], label=name, linewidth=1.5, markersize=5, **_style(index))
-               for index, name in enumerate(series)]
+    handles = [Line2D([], [], label=name, linewidth=1.5, markersize=5, **_style(COMPARED.index(name)))
+               for name in series]
     handles.append(Line2D([], [], color=FLOOR, linestyle=(0, (4, 2)), label="in proportion"))
     top = _finish(figure, "Scaling over threads", results)
     figure.tight_layout(rect=(0, 0, 1 - 1.8 / figure.get_size_inches()[0], top))

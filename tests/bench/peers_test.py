@@ -17,7 +17,7 @@ import landmarks  # noqa: E402
 import measure  # noqa: E402
 import numpy as np  # noqa: E402
 from entries import CUDA_STEP, PEAK, PEERS, Peer  # noqa: E402
-from measure import Work  # noqa: E402
+from measure import Runner, Work  # noqa: E402
 from problem import Problem, Wrong  # noqa: E402
 from reporting import landmarks as landmarks_report  # noqa: E402
 from reporting import peers, pictures, results, tables  # noqa: E402
@@ -45,10 +45,10 @@ class Measured(unittest.TestCase):
         """A peer of the test's own, found as the real ones are."""
         (self.folder / f"{name}_peer.py").write_text(text)
 
-    def measure(self, *others):
+    def measure(self, *others, threads=(1,)):
         measure.HERE = self.folder
         self.assertEqual(self.export(SHAPE).returncode, 0)
-        work = Work("cpu", "train_step", SHAPE, 1)
+        work = Work("cpu", "train_step", SHAPE, threads)
         problem = json.loads((self.folder / "problem.json").read_text())
         found = measure.measure_work(work, [Peer("tiled", ""), *others], self.folder, problem,
                                      self.arguments)
@@ -96,6 +96,22 @@ class Measured(unittest.TestCase):
         self.assertLess(min(found[1][1]), min(found[0][1]))
         self.assertEqual(rows[-1]["name"], f"train_step/cpu_peak/float32/{SHAPE}/threads:1")
 
+    def test_each_count_of_threads_has_its_turn_in_every_round(self):
+        log = self.folder / "log"
+        self.script("writer", "import os, sys\nprint('{\"ready\": true}', flush=True)\n"
+                    "cores = len(os.sched_getaffinity(0))\nfor line in sys.stdin:\n"
+                    f"    print(cores, os.environ['OMP_NUM_THREADS'], file=open({str(log)!r}, 'a'))\n"
+                    "    print('{\"seconds\": 1}', flush=True)\n")
+        every = len(os.sched_getaffinity(0))
+        if every == 1:
+            self.skipTest("one core")
+        _, rows = self.measure(Peer("writer", "writer"), threads=(1, every))
+        turns = log.read_text().splitlines()[-2 * measure.ROUNDS:]
+        self.assertEqual(turns, ["1 1", f"{every} {every}"] * measure.ROUNDS)
+        self.assertEqual({tuple(row["threads_in_its_rounds"]) for row in rows}, {(1, every)})
+        self.assertEqual({(row["threads"], row["name"].split(":")[-1]) for row in rows},
+                         {(1, "1"), (every, str(every))})
+
     def test_a_peer_takes_as_many_steps_as_it_is_told(self):
         self.script("sleeper", "import sys\nprint('chatter')\nprint('{\"ready\": true}', flush=True)\n"
                     "for line in sys.stdin:\n    print('{\"seconds\": 0.001}', flush=True)\n")
@@ -109,7 +125,7 @@ class Measured(unittest.TestCase):
         self.script("mortal", "import sys\nprint('{\"ready\": true}', flush=True)\nsys.stdin.readline()\n"
                     "print('{\"seconds\": 0.001}', flush=True)\nsys.exit('out of memory')\n")
         found, rows = self.measure(*(Peer(name, name) for name in ("wrong", "broken", "mortal")))
-        reasons = {peer.name: reason for peer, _, _, reason in found}
+        reasons = {runner.peer.name: reason for runner, _, _, reason in found}
         self.assertEqual(reasons["tiled"], None)
         self.assertEqual(reasons["wrong"], "loss off by 1")
         self.assertIn("no such library", reasons["broken"])
@@ -225,8 +241,8 @@ class Planned(unittest.TestCase):
                 measure.devices_of(wanted, self.told(False))
 
     def test_threads_are_an_axis_of_the_cpu_alone(self):
-        names = [work.row(Peer("x", "x", precision="bf16"))
-                 for work in measure.all_work(["cpu", "cuda"], [SHAPE], [1, 2], 2)]
+        names = [work.row(runner) for work in measure.all_work(["cpu", "cuda"], [SHAPE], [1, 2], 2)
+                 for runner in work.runners([Peer("x", "x", precision="bf16")])]
         self.assertEqual(names[:2], [f"train_step/cpu_x/bf16/{SHAPE}/threads:{n}" for n in (1, 2)])
         self.assertEqual(names[-1], f"train_step/cuda_x/bf16/{SHAPE}")
 
@@ -236,11 +252,26 @@ class Planned(unittest.TestCase):
         twice, unique = Peer("a", "a", ("twice",)), Peer("b", "b", ("unique",))
         self.assertAlmostEqual(measure.bytes_of(twice, problem),
                                4 * (3 * 2 * 1999000 * 210 + 6 * 1999000 * 10))
-        self.assertEqual(measure.without_room([twice, unique], problem, 12e9), {})
-        reasons = measure.without_room([twice, unique, Peer("c", "c", ("once",))], problem, 12e9)
-        self.assertEqual([peer.name for peer in reasons], ["c"])
-        self.assertIn("11 GB", reasons[Peer("c", "c", ("once",))])
-        self.assertEqual(list(measure.without_room([twice, unique], problem, 1e9)), [twice])
+
+        def left_out(memory, *peers):
+            runners = [Runner(peer, 1) for peer in peers]
+            found = measure.without_room(runners, problem, memory)
+            return {runner.peer: reason for runner, reason in found.items()}
+
+        self.assertEqual(left_out(12e9, twice, unique), {})
+        reasons = left_out(12e9, twice, unique, once := Peer("c", "c", ("once",)))
+        self.assertEqual(list(reasons), [once])
+        self.assertIn("11 GB", reasons[once])
+        self.assertEqual(list(left_out(1e9, twice, unique)), [twice])
+
+    def test_threads_share_rounds_unless_that_would_leave_a_peer_out(self):
+        problem = {"form": "dense", "points": 2000, "pairs": 1000, "layers": [{"outputs": 10}]}
+        peer = Peer("a", "a", ("twice",))
+        work = Work("cpu", "train_step", SHAPE, (1, 2))
+        alone = [Work("cpu", "train_step", SHAPE, (count,)) for count in (1, 2)]
+        need = measure.bytes_of(peer, problem)
+        for memory, parts in ((2 * need, [work]), (1.5 * need, alone), (0.5 * need, [work])):
+            self.assertEqual(measure.in_shared_rounds(work, [peer], problem, memory), parts)
 
     def test_no_two_peers_share_a_row(self):
         for entries in PEERS.values():
@@ -273,15 +304,15 @@ class Reported(unittest.TestCase):
             file.flush()
             return peers.load(file.name)
 
-    def test_ratios_are_of_medians_and_the_best_is_named(self):
+    def test_ratios_are_of_the_same_round_and_the_best_is_named(self):
         cases, context = self.cases(rows("tiled", [10, 30, 20]) + rows("pytorch", [60, 40, 50]) +
                                     rows("pytorch-once-fused", [30, 30, 30]))
         table = peers.table("cpu", cases, context)
         cells = dict(zip(table.header, table.rows[0]))
         self.assertEqual(cells["ours"], "20 us")
         self.assertEqual(cells["NumPy"], "-")
-        self.assertEqual(cells["PyTorch"], "50 us (2.50x)")
-        self.assertEqual(cells["PyTorch, best"], "30 us (1.50x) once-fused")
+        self.assertEqual(cells["PyTorch"], "50 us (2.50x, 1.33 to 6.00)")
+        self.assertEqual(cells["PyTorch, best"], "30 us (1.50x, 1.00 to 3.00) once-fused")
         self.assertIn("torch==1", tables.markdown(table) + table.note)
 
     def test_the_peak_is_that_of_the_same_round(self):
@@ -310,6 +341,15 @@ class Reported(unittest.TestCase):
         self.assertEqual([cells[name] for name in ("threads", "ours", "NumPy", "JAX", "JAX, best")],
                          ["2", "10 us", "70 us (7.00x)", "60 us (6.00x)", "50 us (5.00x) 1t"])
 
+    def test_fewer_threads_are_compared_by_round_where_rounds_were_shared(self):
+        for shared, cell in ((True, "40 us (2.00x, 1.00 to 5.00) 1t"), (False, "40 us (2.00x) 1t")):
+            one, two = ({"threads": count, "threads_in_its_rounds": [1, 2] if shared else [count]}
+                        for count in (1, 2))
+            cases, context = self.cases(rows("tiled", [10, 30, 20], **two) +
+                                        rows("jax", [60, 50, 70], **two) + rows("jax", [50, 30, 40], **one))
+            table = peers.table("cpu", peers.over_threads(cases), context)
+            self.assertEqual(dict(zip(table.header, table.rows[0]))["JAX, best"], cell)
+
     def test_a_gpu_is_apart_and_compared_within_a_precision(self):
         cases, context = self.cases(
             rows("tiled", [10]) + rows("pytorch", [20]) + rows("graph", [30], "cuda") +
@@ -332,6 +372,18 @@ class Reported(unittest.TestCase):
         self.assertEqual([name for name, _ in pictures.all_pictures(loaded, apart)],
                          ["peers", "peers_cuda"])
 
+    def test_a_library_has_one_colour_of_its_own(self):
+        headings = {heading for field in peers.FIELDS.values() for heading in field.libraries.values()}
+        self.assertEqual({"ours", *headings}, set(pictures.COMPARED))
+        self.assertLessEqual(len(pictures.COMPARED), len(pictures.COLOURS))
+        cases, _ = self.cases(rows("tiled", [30]) + rows("jax", [60]) + rows("tiled", [20], threads=2) +
+                              rows("jax", [40], threads=2))
+        loaded = results.Results("", {}, [])
+        of_ratios, = pictures.peers_picture(loaded, "cpu", cases).axes[:1]
+        drawn = {line.get_color() for line in of_ratios.lines if len(line.get_xdata())}
+        of_threads, = pictures.scaling_picture(loaded, cases).axes
+        self.assertIn(of_threads.lines[1].get_color(), drawn)
+
     def test_threads_are_drawn_where_there_are_several(self):
         runs = rows("tiled", [30]) + rows("jax", [60]) + rows("jax-once", [50])
         more = (rows("tiled", [20], threads=2) + rows("jax-once", [40], threads=2) +
@@ -341,6 +393,7 @@ class Reported(unittest.TestCase):
         self.assertIsNone(pictures.scaling_picture(loaded, cases))
         cases, _ = self.cases(more + runs)
         axis, = pictures.scaling_picture(loaded, cases).axes
+        self.assertGreater(axis.lines[0].get_zorder(), axis.lines[1].get_zorder())
         ours, jax, proportion = [list(zip(*line.get_data())) for line in axis.lines]
         self.assertEqual(ours, [(1, 1.0), (2, 1.5), (4, 3.0)])
         self.assertEqual(jax, [(1, 1.0), (2, 1.25)])
