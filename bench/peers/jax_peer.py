@@ -55,27 +55,28 @@ def make(problem, device, words):
             return jnp.mean(jnp.abs(norm(left - right) - targets))
 
     parameters = [tuple(jnp.asarray(part) for part in layer) for layer in problem.parameters]
-    value, gradients = jax.jit(jax.value_and_grad(loss))(parameters)
-    problem.check(value, gradients)
 
     def update(state):
         parameters, m, v, t = state
-        gradients = jax.grad(loss)(parameters)
+        value, gradients = jax.value_and_grad(loss)(parameters)
         t = t + 1
         m = jax.tree.map(lambda m, g: problem.beta1 * m + (1 - problem.beta1) * g, m, gradients)
         v = jax.tree.map(lambda v, g: problem.beta2 * v + (1 - problem.beta2) * g * g, v, gradients)
         rate = (problem.learning_rate * jnp.sqrt(1 - problem.beta2 ** t) / (1 - problem.beta1 ** t))
         parameters = jax.tree.map(lambda w, m, v: w - rate * m / (jnp.sqrt(v) + problem.epsilon),
                                   parameters, m, v)
-        return parameters, m, v, t
+        return (parameters, m, v, t), value
 
     update = jax.jit(update, donate_argnums=0)
     zeros = jax.tree.map(jnp.zeros_like, parameters)
     state = (parameters, zeros, jax.tree.map(jnp.zeros_like, parameters), jnp.float32(0))
+    # What is checked is what is timed: first moments begin at 0, and so hold the first gradients.
+    state, value = update(state)
+    problem.check(value, jax.tree.map(lambda m: m / (1 - problem.beta1), state[1]))
 
     def step():
         nonlocal state
-        state = update(state)
+        state, _ = update(state)
 
     return step, lambda: jax.block_until_ready(state)
 
