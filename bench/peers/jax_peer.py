@@ -1,4 +1,5 @@
-"""A training step by JAX, all of it under jit. Words: `twice`, `once` and `unique` as for PyTorch."""
+"""A training step by JAX, all of it under jit. Words: `twice`, `once` and `unique` as for PyTorch;
+of all pairs `unique` has a list with each pair once, the others the square, which has each twice."""
 
 import os
 
@@ -33,14 +34,18 @@ def make(problem, device, words):
 
     if problem.form == "all":
         coordinates = jnp.asarray(problem.coordinates)
-
+    if problem.form == "all" and "unique" not in words:
         def loss(parameters):
             e = m1(parameters, x)
             error = jnp.abs(norm(e[:, None] - e[None]) - norm(coordinates[:, None] - coordinates[None]))
             return jnp.sum(error) / (2.0 * problem.pairs)
     else:
-        first, second = jnp.asarray(problem.first), jnp.asarray(problem.second)
-        targets = jnp.asarray(problem.targets)
+        if problem.form == "all":
+            first, second = jnp.triu_indices(problem.points, 1)
+            targets = norm(coordinates[first] - coordinates[second])
+        else:
+            first, second = jnp.asarray(problem.first), jnp.asarray(problem.second)
+            targets = jnp.asarray(problem.targets)
         a, b = x[first], x[second]
         both = jnp.concatenate([a, b])
 

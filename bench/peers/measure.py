@@ -156,12 +156,15 @@ def steps_a_round(process):
 
 def bytes_of(peer, problem):
     """What a peer's process holds at the most, roughly: of every layer's rows the activations, their
-    gradients and what goes before; of the pairs, rows of embeddings and what becomes of them."""
+    gradients and what goes before; of the pairs, rows of embeddings and what becomes of them. Of all
+    pairs ours stores none, PyTorch's pdist numbers alone, and others may have rows for both orders."""
     own_rows = problem["form"] != "all" and peer.script and "unique" not in peer.words
     rows = 2 * problem["pairs"] if own_rows else problem["points"]
     widths = [layer["outputs"] for layer in problem["layers"]]
-    pairs = 0 if problem["form"] == "all" else problem["pairs"]
-    return 4 * (3 * rows * sum(widths) + 6 * pairs * widths[-1])
+    of_a_pair = 6 * widths[-1]
+    if problem["form"] == "all":
+        of_a_pair = {"": 0, "pytorch": 6}.get(peer.script, 2 * of_a_pair)
+    return 4 * (3 * rows * sum(widths) + problem["pairs"] * of_a_pair)
 
 
 def available_memory():

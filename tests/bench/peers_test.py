@@ -252,6 +252,10 @@ class Planned(unittest.TestCase):
         twice, unique = Peer("a", "a", ("twice",)), Peer("b", "b", ("unique",))
         self.assertAlmostEqual(measure.bytes_of(twice, problem),
                                4 * (3 * 2 * 1999000 * 210 + 6 * 1999000 * 10))
+        every_pair = problem | {"form": "all"}
+        self.assertEqual([measure.bytes_of(Peer("", script), every_pair) - 4 * 3 * 2000 * 210
+                          for script in ("", "pytorch", "jax")],
+                         [0, 4 * 6 * 1999000, 4 * 12 * 1999000 * 10])
 
         def left_out(memory, *peers):
             runners = [Runner(peer, 1) for peer in peers]
