@@ -370,9 +370,12 @@ class Sweep(unittest.TestCase):
                 iterations(strict((folder / "results.json").read_text()))}
 
     def wait_for(self, process, text):
+        """What is told up to the line that has the text."""
+        told = ""
         for line in process.stdout:
+            told += line
             if text in line:
-                return
+                return told
         self.fail(f"no '{text}'")
 
     def test_bad_words_are_refused_before_anything_is_built(self):
@@ -448,6 +451,28 @@ class Sweep(unittest.TestCase):
         self.assertNotIn("Traceback", text)
         self.assertEqual(self.rows(self.out), {"cpu_eigen"})
         self.assertTrue((self.out / "report.html").exists())
+
+    def test_a_peer_that_cannot_be_installed_leaves_the_others(self):
+        (self.tree / "build/peers/installed").unlink()
+        log, python = self.tree / "installed", self.tree / "build/peers/bin/python"
+        python.unlink()
+        python.write_text(f'#!/bin/sh\ncase "$*" in *"-m pip"*) ;; *) exec {sys.executable} "$@" ;; esac\n'
+                          f'for package; do :; done\necho "$package" >>{log}\n'
+                          'case "$package" in jax*) exit 1 ;; esac\n')
+        (self.tree / "path/python3").write_text("#!/bin/sh\n")
+        for program in (python, self.tree / "path/python3"):
+            program.chmod(0o755)
+        process = self.start("--out", self.out, "--peers", self.ADAM.format("eigen"))
+        wanted = [line for line in (BENCH / "peers/requirements.txt").read_text().splitlines()
+                  if not line.startswith("#")]
+        failed, = (package for package in wanted if package.startswith("jax"))
+        self.wait_for(process, "installing PyTorch")
+        told = self.wait_for(process, "[1/")
+        os.killpg(process.pid, signal.SIGINT)
+        self.finish(process)
+        self.assertIn(f"gaps in the table: {failed}\n", told)
+        self.assertEqual(log.read_text().splitlines(), wanted)
+        self.assertFalse((self.tree / "build/peers/installed").exists())
 
     def test_ctrl_c_while_the_report_is_made_changes_nothing(self):
         process = self.start("--out", self.out, self.ADAM.format("eigen"))
