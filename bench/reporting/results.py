@@ -3,7 +3,6 @@
 import json
 import re
 import statistics
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +12,7 @@ NAME = re.compile(
     r"(?:/trainings:(?P<trainings>\d{1,18}))?"
     r"|parameters:(?P<parameters>\d{1,18}))")
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+LARGEST = 1e100
 SCHEMA = "1"  # of what siamese_bench writes: results/README.md
 COUNTERS = ("pairs/s", "FLOP/s", "bytes/s", "error", "cold", "floor", "peak", "machine")
 # A repetition during which the device ran below this part of its own peak was disturbed, and tells
@@ -101,7 +101,7 @@ def ceiling(context, name):
         value = float(context[name])
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    return value if 0 < value <= sys.float_info.max else None
+    return value if 0 < value <= LARGEST else None
 
 
 @dataclass
@@ -199,8 +199,9 @@ def _require(fits, path, where, found, expected):
 
 
 def _is_number(value):
+    """No measurement is beyond LARGEST, whose square is still a number."""
     return (isinstance(value, (int, float)) and not isinstance(value, bool)
-            and abs(value) <= sys.float_info.max)
+            and abs(value) <= LARGEST)
 
 
 def _check_run(path, run, index):
@@ -214,12 +215,14 @@ def _check_run(path, run, index):
         _require(isinstance(message, str), path, f"{name}: error_message", message, "text")
         return
     time, unit, label = run.get("real_time"), run.get("time_unit"), run.get("label", "")
-    _require(_is_number(time) and time > 0, path, f"{name}: real_time", time, "a number above 0")
+    _require(_is_number(time) and time > 0, path, f"{name}: real_time", time,
+             f"a number above 0, {LARGEST:g} at most")
     _require(isinstance(unit, str) and unit in SECONDS, path, f"{name}: time_unit", unit,
              f"one of {', '.join(SECONDS)}")
     _require(isinstance(label, str), path, f"{name}: label", label, "text")
     for key in COUNTERS:
-        _require(_is_number(run.get(key, 0)), path, f"{name}: {key}", run.get(key), "a number")
+        _require(_is_number(run.get(key, 0)), path, f"{name}: {key}", run.get(key),
+                 f"a number, {LARGEST:g} at most")
 
 
 def read_document(path):

@@ -242,7 +242,8 @@ class Report(unittest.TestCase):
                            (json.dumps(document([without_rate])), "FLOP/s: null; expected a number"),
                            *((json.dumps(document([{**one, key: value}])), f"{key}: {json.dumps(value)}; expected")
                              for key, value in (("real_time", "1"), ("real_time", None), ("real_time", 0),
-                                                ("real_time", -1), ("real_time", True),
+                                                ("real_time", -1), ("real_time", True), ("real_time", 1e308),
+                                                ("peak", 1e308), ("machine", -1e308),
                                                 ("time_unit", "fortnight"), ("error", "small"),
                                                 ("label", 3), ("run_name", 4))),
                            (json.dumps(document([{**one, "real_time": 10 ** 400}])), "real_time: 1000")):
