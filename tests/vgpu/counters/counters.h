@@ -32,7 +32,7 @@ inline constexpr int kPrecisions = static_cast<int>(Precision::tf32) + 1;
 
 // Traffic of one space in one direction.
 struct Traffic {
-  std::uint64_t requests = 0;  // warp instructions
+  std::uint64_t requests = 0;  // warp instructions; of bulk copies each, a thread's
   std::uint64_t bytes = 0;     // asked for by the lanes
   std::uint64_t sectors = 0;   // distinct aligned 32-byte pieces, request by request
 

@@ -18,6 +18,10 @@ struct Region {
   std::byte* bytes;
   std::uint8_t* shadow;
   std::uint64_t end;
+
+  [[nodiscard]] bool holds(std::uint64_t offset, std::uint32_t count) const {
+    return count <= end && offset <= end - count;
+  }
 };
 
 // An access in a region: an offset for every lane, so that loops over all lanes need no branch.
@@ -86,8 +90,9 @@ bool lanes_hold(const std::uint8_t* shadow, const std::uint64_t* offsets, std::u
 bool shadow_holds(const Region& region, const Offsets& offsets, std::uint32_t bytes,
                   std::uint8_t needs) {
   constexpr std::uint64_t kNear = 1024;
-  const std::uint64_t stretch = offsets.highest - offsets.lowest + bytes;
-  if (stretch >= 8 && stretch <= kNear &&
+  const std::uint64_t apart = offsets.highest - offsets.lowest;
+  const std::uint64_t stretch = apart + bytes;
+  if (stretch >= 8 && apart <= kNear &&
       stretch_holds(region.shadow + offsets.lowest, stretch, needs)) {
     return true;
   }
@@ -99,7 +104,8 @@ bool shadow_holds(const Region& region, const Offsets& offsets, std::uint32_t by
     case 4:
       return lanes_hold<std::uint32_t>(region.shadow, offsets.at, 1, needs);
     default:
-      return lanes_hold<std::uint64_t>(region.shadow, offsets.at, bytes / 8, needs);
+      return bytes % 8 == 0 ? lanes_hold<std::uint64_t>(region.shadow, offsets.at, bytes / 8, needs)
+                            : lanes_hold<std::uint8_t>(region.shadow, offsets.at, bytes, needs);
   }
 }
 
@@ -125,7 +131,8 @@ void mark_written(const Region& region, const std::uint64_t* offsets, LaneMask m
     case 4:
       return mark_lanes<std::uint32_t>(region.shadow, offsets, mask, 1);
     default:
-      return mark_lanes<std::uint64_t>(region.shadow, offsets, mask, bytes / 8);
+      return bytes % 8 == 0 ? mark_lanes<std::uint64_t>(region.shadow, offsets, mask, bytes / 8)
+                            : mark_lanes<std::uint8_t>(region.shadow, offsets, mask, bytes);
   }
 }
 
@@ -211,7 +218,7 @@ void explain(Warp& w, const AccessDetail& d, const Region& region, RegionKind ki
   for_lanes(mask, [&](std::uint32_t lane) {
     const std::uint64_t offset = offsets[lane];
     const std::uint64_t shown = offset - lane * lane_stride;
-    if (offset > region.end - d.bytes) {
+    if (!region.holds(offset, d.bytes)) {
       fail(w, ReportKind::out_of_bounds, FaultKind::illegal_address, d.kind, d.bytes,
            describe(w, kind, shown), lane);
     }
@@ -245,7 +252,7 @@ void check(Warp& w, const AccessDetail& d, const Region& region, RegionKind kind
   const Worker& worker = *w.worker;
   const bool store = d.kind == AccessKind::store;
   const std::uint8_t needs = store ? worker.store_needs : worker.load_needs;
-  const bool outside = offsets.highest > region.end - d.bytes || offsets.low_bits != 0;
+  const bool outside = !region.holds(offsets.highest, d.bytes) || offsets.low_bits != 0;
   if (outside || (needs != 0 && !shadow_holds(region, offsets, d.bytes, needs))) {
     explain(w, d, region, kind, offsets.at, lane_stride, mask, needs);
   }
@@ -505,17 +512,11 @@ std::byte* resolve_range(Warp& w, LaneMask mask, AddressSpace space, std::uint64
   AccessDetail d;
   d.kind = kind;
   d.async = async;
-  // In pieces that the vector checks know; the last ones byte by byte.
-  std::byte* start = nullptr;
-  for (std::uint32_t at = 0; at < bytes;) {
-    d.bytes = bytes - at >= 16 ? 16 : 1;
-    d.alignment = at == 0 ? alignment : 1;
-    addresses[lane] = address + at;
-    resolver(space)(w, d, addresses, LaneMask{1} << lane, lanes);
-    if (at == 0) start = lanes.at[lane];
-    at += d.bytes;
-  }
-  return start;
+  d.bytes = bytes;
+  d.alignment = alignment;
+  addresses[lane] = address;
+  resolver(space)(w, d, addresses, LaneMask{1} << lane, lanes);
+  return lanes.at[lane];
 }
 
 }  // namespace vgpu

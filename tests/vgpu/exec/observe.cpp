@@ -12,22 +12,22 @@ namespace {
 
 constexpr std::uint64_t kSector = 32;  // bytes
 constexpr std::uint32_t kBanks = 32;
-constexpr std::uint64_t kBankBytes = 4;
+constexpr std::uint32_t kBankBytes = 4;
 
-// Distinct aligned 32-byte pieces that the lanes touch.
+// Distinct aligned 32-byte pieces that the lanes touch, each with so many bytes from its offset on.
 std::uint64_t sectors(const std::uint64_t* offsets, LaneMask mask, std::uint32_t bytes) {
-  std::array<std::uint64_t, std::size_t{2} * kLanes> touched{};
-  std::size_t count = 0;
-  for_lanes(mask, [&](std::uint32_t lane) {
-    const std::uint64_t first = offsets[lane] / kSector;
-    const std::uint64_t last = (offsets[lane] + bytes - 1) / kSector;
-    touched[count++] = first;
-    if (last != first) touched[count++] = last;
-  });
-  std::sort(touched.begin(), touched.begin() + static_cast<std::ptrdiff_t>(count));
-  return static_cast<std::uint64_t>(
-      std::unique(touched.begin(), touched.begin() + static_cast<std::ptrdiff_t>(count)) -
-      touched.begin());
+  std::array<std::uint64_t, kLanes> starts{};
+  std::size_t lanes = 0;
+  for_lanes(mask, [&](std::uint32_t lane) { starts[lanes++] = offsets[lane]; });
+  std::sort(starts.begin(), starts.begin() + static_cast<std::ptrdiff_t>(lanes));
+  std::uint64_t touched = 0;
+  std::uint64_t known_end = 0;  // sectors below have been counted
+  for (std::size_t i = 0; i < lanes; ++i) {
+    const std::uint64_t end = (starts[i] + bytes - 1) / kSector + 1;
+    touched += end - std::max(known_end, starts[i] / kSector);
+    known_end = end;
+  }
+  return touched;
 }
 
 void count(Traffic& traffic, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask) {
@@ -36,11 +36,18 @@ void count(Traffic& traffic, const AccessDetail& d, const std::uint64_t* offsets
   traffic.sectors += sectors(offsets, mask, d.bytes);
 }
 
-// What a request takes: lanes go in groups of which each moves 128 bytes at most, and in a group
-// different words of one bank follow one another.
+// What a request takes: lanes go in groups of which each moves 128 bytes at most, or in passes of
+// their own where one alone moves more, as a bulk copy does; in a group different words of one bank
+// follow one another.
 SharedLine passes_of(const std::uint64_t* offsets, LaneMask mask, std::uint32_t bytes) {
-  const std::uint32_t lanes_a_group = std::max(1u, kLanes * 4 / std::max(4u, bytes));
+  constexpr std::uint32_t kPassBytes = kBanks * kBankBytes;
   SharedLine taken{.requests = 1};
+  if (bytes > kPassBytes) {
+    const std::uint64_t a_lane = (bytes + kPassBytes - 1) / kPassBytes;
+    taken.passes = static_cast<std::uint64_t>(std::popcount(mask)) * a_lane;
+    return taken;
+  }
+  const std::uint32_t lanes_a_group = kPassBytes / std::max<std::uint32_t>(kBankBytes, bytes);
   for (std::uint32_t first = 0; first < kLanes; first += lanes_a_group) {
     std::array<std::array<std::uint64_t, kLanes>, kBanks> words{};
     std::array<std::uint32_t, kBanks> counts{};

@@ -318,6 +318,10 @@ void order_through(Warp& w, const AccessDetail& d, const std::uint64_t* offsets,
 
 namespace {
 
+// A race is reported once for so many bytes of an access: elements of a vector share theirs, parts
+// of a bulk copy need not.
+constexpr std::uint64_t kReported = 16;
+
 // `granule_of` gives the granule of an offset.
 template <class GranuleOf>
 void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask,
@@ -333,8 +337,10 @@ void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, L
     for (std::uint64_t at = 0; at < d.bytes; at += granule_bytes) {
       RaceGranule& g = granule_of(offsets[lane] + at);
       if (plain_load && known_load(view, g, mine)) continue;
-      const Place place{w, d, shared, offsets[lane], lane};
-      if (check_granule(view, g, place, mine, before, region + offsets[lane])) break;
+      const Place place{w, d, shared, offsets[lane] + at / kReported * kReported, lane};
+      if (check_granule(view, g, place, mine, before, region + offsets[lane])) {
+        at = at / kReported * kReported + kReported - granule_bytes;
+      }
     }
   });
 }

@@ -176,6 +176,29 @@ TEST(Counters, SectorsOfARequest) {
   EXPECT_EQ(sectors(128), 32u);
 }
 
+// One thread copies 176 bytes, of which the first 16 and the last 16 share their sectors with
+// others.
+TEST(Counters, BulkCopyIsOneRequest) {
+  PtxDevice device;
+  const Address data = device.upload(std::vector<std::uint32_t>(64, 0));
+  const Outcome outcome = device.run_body(
+      "  .shared .align 16 .b8 buffer[192];\n  .reg .pred %q;\n"
+      "  setp.eq.u32 %q, %lane, 0;\n"
+      "  @%q cp.async.bulk.global.shared::cta.bulk_group [%p0], [buffer], 176;\n"
+      "  @%q cp.async.bulk.commit_group;\n  @%q cp.async.bulk.wait_group 0;\n",
+      {}, {data + 16});
+  EXPECT_TRUE(outcome.ok()) << outcome.message;
+  const Traffic& stored = device.counters.global_store;
+  EXPECT_EQ(stored.requests, 1u);
+  EXPECT_EQ(stored.bytes, 176u);
+  EXPECT_EQ(stored.sectors, 6u);
+  const Traffic& loaded = device.counters.shared_load;
+  EXPECT_EQ(loaded.requests, 1u);
+  EXPECT_EQ(loaded.bytes, 176u);
+  EXPECT_EQ(device.counters.shared_passes, 2u) << "of 128 bytes";
+  EXPECT_EQ(device.counters.bank_conflicts, 0u);
+}
+
 TEST(Counters, BankConflicts) {
   const auto conflicts = [](int stride) {
     PtxDevice device;
