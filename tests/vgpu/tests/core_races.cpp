@@ -76,6 +76,12 @@ INSTANTIATE_TEST_SUITE_P(
         RaceCase{"AllStoreTheSame", 64, kSilent, "st.shared.u32 [buffer], 1;"},
         RaceCase{"HalvesOfAWord", 64, kSilent,
                  "st.shared.u16 [%own], 1; st.shared.u16 [%own+2], 2;"},
+        RaceCase{"HalvesOfAWordByTwoWarps", 64, kSilent,
+                 "setp.lt.u32 %q, %thread, 32; @%q st.shared.u16 [%own], 1;"
+                 "@!%q st.shared.u16 [%other+2], 2;"},
+        RaceCase{"GlobalHalvesOfAWordByTwoWarps", 64, kSilent,
+                 "setp.lt.u32 %q, %thread, 32; @%q st.global.u16 [%global], 1;"
+                 "@!%q st.global.u16 [%global_other+2], 2;"},
         RaceCase{"Atomics", 128, kSilent,
                  "st.shared.u32 [buffer], 0; bar.sync 0; atom.shared.add.u32 %v, [buffer], 1;"},
         RaceCase{"AtomicsThenLoad", 128, ReportKind::shared_race,
