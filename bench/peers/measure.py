@@ -7,8 +7,8 @@ Each peer is a process of its own that has checked its loss and gradients agains
 They start together, and stay alive, idle, while one after another takes some steps, round after
 round: what disturbs the machine disturbs all of them. With each count of threads a peer is a process
 of its own in the same rounds; where memory is too little for that, counts get rounds of their own. A
-time ends when the device has done all steps of a round. FILE gets the rows in Google Benchmark's schema, one repetition a round; a peer
-that could not run is a row with the reason.
+time ends when the device has done all steps of a round. FILE gets the rows in Google Benchmark's
+schema, one repetition a round; a peer that could not run is a row with the reason.
 """
 
 import argparse

@@ -4,7 +4,6 @@ import re
 import statistics
 from dataclasses import dataclass, field, replace
 
-from reporting import results
 from reporting.results import BadResults, read_document, repetitions
 from reporting.tables import Table, time_text
 
@@ -205,11 +204,9 @@ def table(device, cases, context):
                  note + "".join(f"- none: {reason}\n" for reason in reasons))
 
 
-def load_run(path):
-    """What a run left: the results at `path`, and of a peers.json beside them the cases and the table
-    of each device."""
+def load_beside(path):
+    """Of a peers.json beside the results at `path`: the cases and the table of each device."""
     beside = path.with_name("peers.json")
     every_case, context = load(beside) if beside.exists() else ([], {})
     cases = by_device(every_case)
-    return results.load(path), cases, {device: table(device, mine, context)
-                                       for device, mine in cases.items()}
+    return cases, {device: table(device, mine, context) for device, mine in cases.items()}

@@ -12,7 +12,7 @@ NAME = re.compile(
     r"(?:/trainings:(?P<trainings>\d{1,18}))?"
     r"|parameters:(?P<parameters>\d{1,18}))")
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
-LARGEST = 1e100
+LARGEST = 1e100  # no measurement is beyond it, and its square is a number
 SCHEMA = "1"  # of what siamese_bench writes: results/README.md
 COUNTERS = ("pairs/s", "FLOP/s", "bytes/s", "error", "cold", "floor", "peak", "machine")
 # A repetition during which the device ran below this part of its own peak was disturbed, and tells
@@ -199,7 +199,6 @@ def _require(fits, path, where, found, expected):
 
 
 def _is_number(value):
-    """No measurement is beyond LARGEST, whose square is still a number."""
     return (isinstance(value, (int, float)) and not isinstance(value, bool)
             and abs(value) <= LARGEST)
 
