@@ -153,14 +153,8 @@ TrainStepProblem::TrainStepProblem(const ProblemSpec& spec_)
 TrainStepProblem::TrainStepProblem(const ProblemSpec& spec_, std::vector<double> parameters_,
                                    const ref::RowMatrix<double>& x_, PairTargets given_,
                                    const ref::AdamState<double>& state_)
-    : spec(spec_),
-      parameters(std::move(parameters_)),
-      x(x_),
-      given(std::move(given_)),
-      state(state_),
-      want_state(0) {
-  find_gradients();
-  take_step();
+    : spec(spec_), x(x_), given(std::move(given_)), state(0), want_state(0) {
+  go_on(std::move(parameters_), state_);
 }
 
 void TrainStepProblem::go_on(std::vector<double> parameters_,

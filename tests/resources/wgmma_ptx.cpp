@@ -1,9 +1,10 @@
 // Whether kernels on warpgroups multiply with wgmma, and their twins without: they give the same
 // results, so that no other test can tell one from the other.
 //
-//     wgmma_ptx OBJECT...    exit code 1 where a kernel is not what its name says, or where an
-//     object
-//                            file lacks kernels of either kind
+//     wgmma_ptx OBJECT...
+//
+// Exit code 1 where a kernel is not what its name says, or where an object file lacks kernels of
+// either kind.
 
 #include <fmt/format.h>
 

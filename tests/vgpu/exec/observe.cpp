@@ -47,7 +47,7 @@ SharedLine passes_of(const std::uint64_t* offsets, LaneMask mask, std::uint32_t 
     taken.passes = static_cast<std::uint64_t>(std::popcount(mask)) * a_lane;
     return taken;
   }
-  const std::uint32_t lanes_a_group = kPassBytes / std::max<std::uint32_t>(kBankBytes, bytes);
+  const std::uint32_t lanes_a_group = kPassBytes / std::max(kBankBytes, bytes);
   for (std::uint32_t first = 0; first < kLanes; first += lanes_a_group) {
     std::array<std::array<std::uint64_t, kLanes>, kBanks> words{};
     std::array<std::uint32_t, kBanks> counts{};
