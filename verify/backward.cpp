@@ -53,6 +53,13 @@ PairBackwardProblem::PairBackwardProblem(const ProblemSpec& spec_) : spec(spec_)
   want = ref::backward<double>(spec.network, parameters, x, h, gradient);
 }
 
+const std::vector<double>& PairBackwardProblem::rounding(Precision precision) const {
+  return rounding_.get(precision, [&] {
+    return rounding_slack(backward_variance(spec.network, parameters, x, h, no_errors(h), gradient,
+                                            operand_roundoff(precision)));
+  });
+}
+
 double gradient_tolerance(const Network& network, std::int64_t points, std::size_t layer,
                           Precision precision) {
   double relative = sum_tolerance(precision, points);
@@ -131,11 +138,8 @@ void Trial<PairBackwardArgs<T>>::reset() {
 
 template <class T>
 std::vector<ref::Comparison> Trial<PairBackwardArgs<T>>::compare(Precision precision) const {
-  const std::vector<double> slack = rounding_slack(
-      backward_variance(problem_.spec.network, problem_.parameters, problem_.x, problem_.h,
-                        no_errors(problem_.h), problem_.gradient, operand_roundoff(precision)));
-  return compare_gradients(problem_.spec, gradients_.copy_out(), problem_.want, slack, 0.0,
-                           precision);
+  return compare_gradients(problem_.spec, gradients_.copy_out(), problem_.want,
+                           problem_.rounding(precision), 0.0, precision);
 }
 
 template class Trial<PairBackwardArgs<float>>;

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "verify/by_precision.h"
 #include "verify/forward.h"
 #include "verify/trial.h"
 
@@ -18,6 +19,12 @@ struct PairBackwardProblem {
   std::vector<ref::RowMatrix<double>> h;
   ref::RowMatrix<double> gradient;
   std::vector<double> want;
+
+  /// What the rounding of products' operands may do to them.
+  const std::vector<double>& rounding(Precision precision) const;
+
+ private:
+  ByPrecision<std::vector<double>> rounding_;
 };
 
 /// The relative error that the gradients of layer `layer` may have: from the sum over points, and

@@ -66,16 +66,21 @@ std::vector<ref::Comparison> Trial<PairForwardArgs<T>>::compare(Precision precis
   const std::vector<T> hidden = hidden_.copy_out();
   const std::vector<T> embeddings = embeddings_.copy_out();
   std::span<const T> rest(hidden);
-  const ForwardErrors errors = forward_errors(network, problem_.parameters, problem_.x, problem_.h,
-                                              operand_roundoff(precision));
+  const auto& rounding = rounding_.get(precision, [&] {
+    std::vector<std::vector<double>> slack;
+    const ForwardErrors errors = forward_errors(network, problem_.parameters, problem_.x,
+                                                problem_.h, operand_roundoff(precision));
+    for (const auto& variance : errors.h) slack.push_back(rounding_slack(elements(variance)));
+    return slack;
+  });
   std::vector<ref::Comparison> comparisons;
   for (std::size_t l = 0; l < problem_.h.size(); ++l) {
     const std::span<const double> want = elements(problem_.h[l]);
     const bool last = l + 1 == problem_.h.size();
     const std::span<const T> got = last ? std::span<const T>(embeddings) : rest.first(want.size());
-    comparisons.push_back(ref::compare<T>(
-        last ? "embeddings" : fmt::format("hidden layer {}", l + 1), got, want,
-        {forward_tolerance(network, l, precision), rounding_slack(elements(errors.h[l]))}));
+    comparisons.push_back(
+        ref::compare<T>(last ? "embeddings" : fmt::format("hidden layer {}", l + 1), got, want,
+                        {forward_tolerance(network, l, precision), rounding[l]}));
     if (!last) rest = rest.subspan(want.size());
   }
   return comparisons;

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "verify/by_precision.h"
 #include "verify/trial.h"
 
 namespace siamese::verify {
@@ -37,6 +38,7 @@ class Trial<PairForwardArgs<T>> {
   const Problem& problem_;
   Buffer<T> x_, parameters_, hidden_, embeddings_;
   PairForwardArgs<T> args_;
+  ByPrecision<std::vector<std::vector<double>>> rounding_;  // by layer; as large as h
 };
 
 }  // namespace siamese::verify

@@ -1,6 +1,7 @@
 #include "verify/train.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -8,6 +9,7 @@
 
 #include "cpu_ref/forward.h"
 #include "cpu_ref/train.h"
+#include "kernels/cpu/parallel.h"
 #include "model/random.h"
 #include "verify/backward.h"
 #include "verify/loss.h"
@@ -161,6 +163,7 @@ void TrainStepProblem::go_on(std::vector<double> parameters_,
                              const ref::AdamState<double>& state_) {
   parameters = std::move(parameters_);
   state = state_;
+  rounding_.clear();
   find_gradients();
   take_step();
 }
@@ -188,6 +191,19 @@ void TrainStepProblem::take_step() {
   ref::adam_update<double>(spec.adam, gradients, want_parameters, want_state);
 }
 
+namespace {
+
+// A step by the reference holds about four times the network's activations. Few of a large batch
+// run at a time; products then share the processors among themselves.
+int samples_at_once(const ProblemSpec& spec, int samples) {
+  constexpr double most_bytes = 16.0 * 1024 * 1024 * 1024;
+  const std::int64_t widths = spec.network.hidden_width() + spec.network.embedding_width();
+  const double bytes = 4.0 * sizeof(double) * static_cast<double>(widths) *
+                       static_cast<double>(std::max<std::int64_t>(spec.points, 1));
+  const int most = std::min(samples, most_threads());
+  return std::clamp(static_cast<int>(std::min(most_bytes / bytes, 1.0 * samples)), 1, most);
+}
+
 // What a rounding does to the step by itself is computed as variances. Roundings of weights are
 // shared by all points and add up over them, those of an input by all units, and the loss may be
 // anything but linear: what they do together is sampled, by running the reference again after a
@@ -201,19 +217,27 @@ StepRounding step_rounding(const TrainStepProblem& problem, Precision precision)
       forward_errors(network, problem.parameters, problem.x, problem.h, roundoff);
 
   constexpr int samples = 8;
+  std::array<std::uint64_t, samples> seeds;
+  std::array<double, samples> losses;
+  std::array<std::vector<double>, samples> gradients;
   Random random(spec.seed);
+  for (std::uint64_t& seed : seeds) seed = random.bits();
+#pragma omp parallel for schedule(dynamic) num_threads(samples_at_once(spec, samples))
+  for (int s = 0; s < samples; ++s) {
+    Random own_random(seeds[s]);
+    const std::vector<ref::RowMatrix<double>> h =
+        round_forward(network, problem.parameters, problem.x, roundoff, own_random);
+    const ref::LossValue<double> loss = reference_loss(
+        spec, h.back(), ref::merge_of<double>(network, problem.parameters), problem.given);
+    losses[s] = loss.value;
+    gradients[s] = ref::all_gradients<double>(network, problem.parameters, problem.x, h, loss);
+  }
   double loss_variance = 0.0;
   std::vector<double> sampled(problem.parameters.size(), 0.0);
   for (int s = 0; s < samples; ++s) {
-    const std::vector<ref::RowMatrix<double>> h =
-        round_forward(network, problem.parameters, problem.x, roundoff, random);
-    const ref::LossValue<double> loss = reference_loss(
-        spec, h.back(), ref::merge_of<double>(network, problem.parameters), problem.given);
-    const std::vector<double> gradients =
-        ref::all_gradients<double>(network, problem.parameters, problem.x, h, loss);
-    loss_variance += std::pow(loss.value - problem.want_loss, 2) / samples;
+    loss_variance += std::pow(losses[s] - problem.want_loss, 2) / samples;
     for (std::size_t i = 0; i < sampled.size(); ++i) {
-      sampled[i] += std::pow(gradients[i] - problem.gradients[i], 2) / samples;
+      sampled[i] += std::pow(gradients[s][i] - problem.gradients[i], 2) / samples;
     }
   }
 
@@ -235,6 +259,12 @@ StepRounding step_rounding(const TrainStepProblem& problem, Precision precision)
   const auto merge = static_cast<std::size_t>(network.parameter_count());
   if (merge < sampled.size()) add_sampled(merge, sampled.size());
   return {rounding_slack(std::span(&loss_variance, 1)).front(), rounding_slack(variance)};
+}
+
+}  // namespace
+
+const StepRounding& TrainStepProblem::rounding(Precision precision) const {
+  return rounding_.get(precision, [&] { return step_rounding(*this, precision); });
 }
 
 template <class T>
@@ -264,7 +294,7 @@ std::vector<ref::Comparison> Trial<TrainStepArgs<T>>::compare(Precision precisio
   const auto merge = static_cast<std::size_t>(spec.network.parameter_count());
 
   const std::vector<double> loss = loss_value_.copy_out();
-  const StepRounding rounding = step_rounding(problem_, precision);
+  const StepRounding& rounding = problem_.rounding(precision);
   std::vector<ref::Comparison> comparisons{
       compare_steps(training_.steps(), problem_.want_state.step),
       ref::compare<double>("loss", loss, std::span(&problem_.want_loss, 1),

@@ -3,10 +3,17 @@
 #include <vector>
 
 #include "verify/adam.h"
+#include "verify/by_precision.h"
 #include "verify/forward.h"
 #include "verify/trial.h"
 
 namespace siamese::verify {
+
+/// What the rounding of products' operands (verify/rounding.h) may do to a step.
+struct StepRounding {
+  double loss;
+  std::vector<double> gradients;  ///< flat as the parameters
+};
 
 /// A training in its tenth step on one batch, and what the reference makes of that step. The first
 /// moments begin at 0, so that afterwards they show the gradient itself; the second moments begin
@@ -21,6 +28,8 @@ struct TrainStepProblem {
 
   /// Becomes that of the step that follows from here, on the same batch.
   void go_on(std::vector<double> parameters, const ref::AdamState<double>& state);
+
+  const StepRounding& rounding(Precision precision) const;
 
   ProblemSpec spec;
   std::vector<double> parameters;
@@ -45,15 +54,9 @@ struct TrainStepProblem {
  private:
   void find_gradients();
   void take_step();
-};
 
-/// What the rounding of products' operands (verify/rounding.h) may do to a step.
-struct StepRounding {
-  double loss;
-  std::vector<double> gradients;  ///< flat as the parameters
+  ByPrecision<StepRounding> rounding_;
 };
-
-StepRounding step_rounding(const TrainStepProblem& problem, Precision precision);
 
 template <class T>
 class Trial<TrainStepArgs<T>> {
