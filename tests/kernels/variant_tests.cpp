@@ -3,9 +3,11 @@
 // there.
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "kernels/device.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
+#include "tests/kernels/nvtx_ranges.h"
 #include "tests/kernels/private_stream.h"
 #include "verify/adam.h"
 #include "verify/backward.h"
@@ -56,6 +59,22 @@ void run_on(const PrivateStream& stream, Device device, const Launch& launch) {
   backend(device).synchronize(stream.get());
 }
 
+// What a profiler shows of a launch: one range, named after the variant and the shape, perhaps with
+// those of its parts inside.
+template <class Args>
+void expect_range(const Variant<Args>& variant, const ProblemSpec& spec) {
+  const std::optional<std::vector<std::string>> ranges = take_nvtx_ranges();
+  if (!ranges || variant.device == Device::cpu) return;
+  const std::string shape = op_name<Args> == "adam"
+                                ? fmt::format("parameters:{}", spec.network.parameter_count())
+                                : requires(Args args) {
+    args.pairs;
+  }
+  || op_name<Args> == "fit" ? verify::shape_name(spec) : fmt::format("points:{}", spec.points);
+  EXPECT_THAT(*ranges, testing::ElementsAre(fmt::format("{}/{}/{}/{}", op_name<Args>, variant.name,
+                                                        name(variant.precision), shape)));
+}
+
 void expect_right(const std::vector<ref::Comparison>& comparisons, std::string_view when) {
   for (const ref::Comparison& comparison : comparisons) {
     EXPECT_TRUE(comparison.ok) << when << ", " << comparison.describe();
@@ -89,7 +108,9 @@ class VariantTest : public testing::Test {
         other_launch = variant_.prepare(other.args());
       }
       trial.reset();
+      take_nvtx_ranges();
       run_on(stream, variant_.device, launch);
+      expect_range(variant_, spec_);
       expect_right(trial.compare(variant_.precision), fmt::format("run {}", run));
       fingerprints.push_back(trial.fingerprint());
     }
