@@ -55,7 +55,7 @@ def fastest_cuda(precision):
 
 
 CUDA_STEP = [
-    Peer("graph", ""), *PYTORCH,
+    Peer("graph", ""), Peer("chain", ""), *PYTORCH,
     Peer("pytorch-unique-fused-overhead", "pytorch", ("unique", "fused", "overhead")),
     Peer("pytorch-unique-fused-graph", "pytorch", ("unique", "fused", "graph")),
     *JAX[:2], *fastest_cuda("float32"), *KERAS,

@@ -12,6 +12,7 @@ schema, one repetition a round; a peer that could not run is a row with the reas
 """
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -31,6 +32,8 @@ from reporting.files import write  # noqa: E402
 from reporting.running import INTERRUPTED, Progress, end_as_interrupted, exit_with  # noqa: E402
 
 ROUNDS = 7
+FEWEST_ROUNDS = 3
+LONG = 300  # seconds of rounds: once they have taken so long, the fewest are enough
 SECONDS = 0.15  # of steps a round
 REST = 0.05  # seconds before each turn, in which threads that the one before left spinning end
 PATIENCE = 600  # seconds for an answer: compilers take their time
@@ -41,7 +44,8 @@ FULL = ["dense/points:256/pairs:128", "dense/points:2048/pairs:1024",
         "dense/points:16384/pairs:8192", "dense/points:131072/pairs:65536",
         "indexed/points:30/pairs:128", "indexed/points:200/pairs:19900",
         "indexed/points:2000/pairs:1999000",
-        "all/points:500/pairs:124750", "all/points:2000/pairs:1999000"]
+        "all/points:500/pairs:124750", "all/points:2000/pairs:1999000",
+        "all/points:10000/pairs:49995000"]
 TRAINING = "indexed/points:30/pairs:435"
 
 
@@ -218,8 +222,15 @@ def measure_work(work, peers, folder, problem, arguments, memory=float("inf")):
         time.sleep(REST)
         times[runner].append(processes[runner].steps(counts[runner]))
 
+    def rounds():
+        begin = time.monotonic()
+        for done in range(ROUNDS):
+            if done >= FEWEST_ROUNDS and time.monotonic() - begin > LONG:
+                return
+            yield take_a_round
+
     try:
-        for stage in [start, wait, count, *[take_a_round] * ROUNDS]:
+        for stage in itertools.chain([start, wait, count], rounds()):
             for runner in runners:
                 if runner in reasons:
                     continue
@@ -304,7 +315,11 @@ def versions(python):
     code = ("import importlib.metadata as m\n"
             "for name in ('torch', 'jax', 'tensorflow-cpu', 'keras', 'numpy'):\n"
             "    try: print(name, m.version(name), sep='==')\n"
-            "    except m.PackageNotFoundError: pass\n")
+            "    except m.PackageNotFoundError: pass\n"
+            "try:\n"
+            "    import torch\n"
+            "    print('with', torch.backends.cpu.get_cpu_capability())\n"
+            "except ImportError: pass\n")
     try:
         done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
         return " ".join(done.stdout.split())

@@ -39,7 +39,7 @@ FIELDS = {
                   "pytorch": "PyTorch", "jax": "JAX", "keras": "Keras"},
                  ("eigen", "openblas", "numpy"), "peak"),
     "cuda": Field("Against other libraries, on the GPU", "peers_cuda", "precision",
-                  ("graph", "mma", "passes", "fused", "wgmma", "wgmma_twin"),
+                  ("graph", "chain", "mma", "passes", "fused", "wgmma", "wgmma_twin"),
                   {"cublas": "cuBLAS", "pytorch": "PyTorch", "jax": "JAX", "keras": "Keras"},
                   ("cublas",)),
 }

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path[:0] = [str(BENCH), str(BENCH / "peers")]
@@ -89,6 +90,11 @@ class Measured(unittest.TestCase):
         self.assertEqual(len(rows), measure.ROUNDS)
         self.assertIn("train_step/cpu_tiled/float32/indexed/points:9/pairs:20/threads:1",
                       rows[0]["name"])
+
+    def test_long_steps_get_fewer_rounds(self):
+        with mock.patch.object(measure, "LONG", 0):
+            found, rows = self.measure()
+        self.assertEqual((len(found[0][1]), len(rows)), (measure.FEWEST_ROUNDS,) * 2)
 
     def test_the_peak_is_served_beside_the_steps(self):
         found, rows = self.measure(PEAK)
