@@ -9,7 +9,6 @@
 
 #include "cpu_ref/forward.h"
 #include "cpu_ref/train.h"
-#include "kernels/cpu/parallel.h"
 #include "model/random.h"
 #include "verify/backward.h"
 #include "verify/loss.h"
@@ -200,7 +199,7 @@ int samples_at_once(const ProblemSpec& spec, int samples) {
   const std::int64_t widths = spec.network.hidden_width() + spec.network.embedding_width();
   const double bytes = 4.0 * sizeof(double) * static_cast<double>(widths) *
                        static_cast<double>(std::max<std::int64_t>(spec.points, 1));
-  const int most = std::min(samples, most_threads());
+  const int most = std::min(samples, Eigen::nbThreads());
   return std::clamp(static_cast<int>(std::min(most_bytes / bytes, 1.0 * samples)), 1, most);
 }
 

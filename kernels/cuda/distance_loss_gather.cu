@@ -17,6 +17,7 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/endpoint_sort.h"
+#include "kernels/cuda/group_pair.cuh"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/lanes.h"
 #include "kernels/cuda/launch.h"
@@ -30,99 +31,42 @@ namespace {
 constexpr int threads = 256;
 constexpr int warps = threads / warp_size;
 
-/// D and cost of pair p by a group of lanes; every lane of the warp takes part.
-template <Distance distance, class T>
-struct GroupPair {
-  PointPair pair;
-  const T* a;
-  const T* b;
-  Merge<distance, T> merge;
-  PairDistance<distance, T> d;
-  Cost<T> c;
-
-  __device__ GroupPair(const DistanceLossArgs<T>& args, std::int64_t p, int lane, int lanes)
-      : pair(points_of(args.pairs, p)),
-        a(args.embeddings + pair.first * args.width),
-        b(args.embeddings + pair.second * args.width),
-        merge(args.merge, args.width) {
-    for (std::int64_t k = lane; k < args.width; k += lanes) d.add(a[k], b[k], merge.weight(k));
-    d.group_sum(lanes);
-    c = cost(args.loss, d.finish(merge.offset()), args.pairs.targets[p]);
-  }
-  __device__ T by_a(std::int64_t k) const { return d.by_a(a[k], b[k], merge.weight(k)); }
-  __device__ T by_b(std::int64_t k) const { return d.by_b(a[k], b[k], merge.weight(k)); }
-};
-
-/// A group's share of the merge's gradient, in shared memory; lane l of the group owns the elements
-/// l, l + lanes, .. and is the only one to touch them. Nothing for a distance without parameters.
-template <Distance distance, class T>
-class MergeShare {
- public:
-  __device__ MergeShare(T* share, std::int64_t width, int lane, int lanes)
-      : share_(share), width_(width), lane_(lane), lanes_(lanes) {
-    for (std::int64_t k = lane; k < merge_parameters(distance, width); k += lanes) share[k] = T(0);
-  }
-  __device__ void add(const GroupPair<distance, T>& g) {
-    if constexpr (has_weights(distance)) {
-      for (std::int64_t k = lane_; k < width_; k += lanes_) {
-        share_[k] += g.c.derivative * g.d.term(g.a[k], g.b[k]);
-      }
-    }
-    if constexpr (has_offset(distance)) {
-      if (lane_ == width_ % lanes_) share_[width_] += g.c.derivative;
-    }
-  }
-
- private:
-  T* share_;
-  std::int64_t width_;
-  int lane_;
-  int lanes_;
-};
-
-/// The sum of the block's shares [groups, count], in order, to its part.
-template <class T>
-__device__ void store_merge_part(const T* shares, int groups, std::int64_t count,
-                                 T* __restrict__ parts) {  // [blocks, count]
-  if (count == 0) return;
-  __syncthreads();
-  for (std::int64_t k = threadIdx.x; k < count; k += threads) {
-    T sum = T(0);
-    for (int from = 0; from < groups; ++from) sum += shares[from * count + k];
-    parts[blockIdx.x * count + k] = sum;
-  }
-}
-
 template <Distance distance, class T>
 __global__ void dense_pairs(const DistanceLossArgs<T> args, int lanes,
                             double* __restrict__ block_costs, T* __restrict__ merge_parts) {
   extern __shared__ double shared[];  // [threads / lanes][merge parameters] of T
-  const std::int64_t merge_width = merge_parameters(distance, args.width);
+  const auto width = static_cast<int>(args.width);
+  const std::int64_t merge_width = merge_parameters(distance, width);
   const std::int64_t count = args.pairs.count;
   const T mean = static_cast<T>(1.0 / static_cast<double>(count));
-  const int lane = static_cast<int>(threadIdx.x) % lanes;
-  const std::int64_t groups = grid_threads() / lanes;
-  const std::int64_t rounds = (count + groups - 1) / groups;  // the same for all lanes of a warp
+  const int log_lanes = __popc(lanes - 1);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int lane = thread & (lanes - 1);
   T* const merge_shares = reinterpret_cast<T*>(shared);
-  MergeShare<distance, T> merge_share(
-      merge_shares + static_cast<int>(threadIdx.x) / lanes * merge_width, args.width, lane, lanes);
+  MergeShare<distance, T> merge_share(merge_shares + (thread >> log_lanes) * merge_width, width,
+                                      lane, lanes);
   double cost_sum = 0.0;
-  for (std::int64_t round = 0; round < rounds; ++round) {
-    const std::int64_t p = round * groups + grid_thread() / lanes;
+  // All groups of a warp go on as long as its first one has a pair.
+  const int group_of_warp = thread % warp_size >> log_lanes;
+  for (std::int64_t first = (grid_thread() >> log_lanes) - group_of_warp; first < count;
+       first += grid_threads() >> log_lanes) {
+    const std::int64_t p = first + group_of_warp;
     const bool exists = p < count;
     const GroupPair<distance, T> g(args, exists ? p : count - 1, lane, lanes);
     if (!exists) continue;
     if (lane == 0) cost_sum += static_cast<double>(g.c.value);
     merge_share.add(g);
     const T factor = mean * g.c.derivative;
-    for (std::int64_t k = lane; k < args.width; k += lanes) {
-      args.gradient[g.pair.first * args.width + k] = factor * g.by_a(k);
-      args.gradient[g.pair.second * args.width + k] = factor * g.by_b(k);
+    T* const to_a = args.gradient + g.pair.first * width;
+    T* const to_b = args.gradient + g.pair.second * width;
+    for (int k = lane; k < width; k += lanes) {
+      to_a[k] = factor * g.by_a(k);
+      to_b[k] = factor * g.by_b(k);
     }
   }
   store_merge_part(merge_shares, threads / lanes, merge_width, merge_parts);
   const double block_cost = block_sum<threads>(cost_sum);
-  if (threadIdx.x == 0) block_costs[blockIdx.x] = block_cost;
+  if (thread == 0) block_costs[blockIdx.x] = block_cost;
 }
 
 /// The first of `count` ascending points that is not below `point`.
@@ -149,7 +93,7 @@ __global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes, int team
                              double* __restrict__ block_costs, T* __restrict__ merge_parts) {
   // [threads / lanes][width] of T: a group's share of the row; then its share of the merge's.
   extern __shared__ double shared[];
-  const std::int64_t width = args.width;
+  const auto width = static_cast<int>(args.width);
   const std::int64_t merge_width = merge_parameters(distance, width);
   const std::int64_t count = args.pairs.count;
   const T mean = count > 0 ? static_cast<T>(1.0 / static_cast<double>(count)) : T(0);
@@ -168,7 +112,7 @@ __global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes, int team
   double cost_sum = 0.0;
   for (std::int64_t i = grid_thread() / team_threads; i < args.points;
        i += grid_threads() / team_threads) {
-    for (std::int64_t k = lane; k < width; k += lanes) share[k] = T(0);
+    for (int k = lane; k < width; k += lanes) share[k] = T(0);
     const std::int64_t begin = lower_bound(sorted_points, 2 * count, i);
     const std::int64_t end = begin + lower_bound(sorted_points + begin, 2 * count - begin, i + 1);
     for (std::int64_t first = begin; first < end; first += groups) {
@@ -180,12 +124,12 @@ __global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes, int team
       if (lane == 0 && is_first) cost_sum += static_cast<double>(g.c.value);
       if (is_first) merge_share.add(g);
       if (g.pair.first == g.pair.second) continue;  // both halves of its gradient cancel
-      for (std::int64_t k = lane; k < width; k += lanes) {
+      for (int k = lane; k < width; k += lanes) {
         share[k] += g.c.derivative * (is_first ? g.by_a(k) : g.by_b(k));
       }
     }
     sync();
-    for (std::int64_t k = rank; k < width; k += team_threads) {
+    for (int k = rank; k < width; k += team_threads) {
       T sum = T(0);
       for (int from = 0; from < groups; ++from) sum += team_shares[from * width + k];
       args.gradient[i * width + k] = mean * sum;

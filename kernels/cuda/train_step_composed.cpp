@@ -42,7 +42,7 @@ constexpr Composition naive{.name = "naive",
 constexpr Composition tiled{.name = "tiled",
                             .rung = 2,
                             .forward = "tiled",
-                            .distance_loss = "gather",
+                            .distance_loss = "scan",
                             .all_pairs_loss = "triangle",
                             .backward = "tiled",
                             .adam = "vector"};
@@ -189,13 +189,15 @@ class PartArgs {
   T* merge_gradient_ = nullptr;
 };
 
-/// Where the wanted all-pairs loss does not serve a shape, square does, which serves all.
+/// The variants of the losses that a step has: where the wanted one does not serve a shape, the
+/// one that serves all.
 template <class T>
-const Variant<AllPairsLossArgs<T>>& find_all_pairs(const Composition& parts,
-                                                   const AllPairsLossArgs<T>& args) {
-  const auto& wanted = find<AllPairsLossArgs<T>>(parts.all_pairs_loss, precision_of<T>);
-  return wanted.why_unsupported(args) ? find<AllPairsLossArgs<T>>("square", precision_of<T>)
-                                      : wanted;
+std::string_view loss_for(const Composition& parts, const DistanceLossArgs<T>& args) {
+  return why_not(parts.distance_loss, precision_of<T>, args) ? "gather" : parts.distance_loss;
+}
+template <class T>
+std::string_view loss_for(const Composition& parts, const AllPairsLossArgs<T>& args) {
+  return why_not(parts.all_pairs_loss, precision_of<T>, args) ? "square" : parts.all_pairs_loss;
 }
 
 /// What a part has against a step.
@@ -206,7 +208,8 @@ std::optional<std::string> why_unsupported(const Composition& parts, Precision p
   if (auto reason = why_not(parts.forward, products, args.forward())) return reason;
   if (auto reason = why_not(parts.backward, products, args.backward())) return reason;
   if (step.pairs.form == PairForm::all) return std::nullopt;
-  return why_not(parts.distance_loss, precision_of<T>, args.distance_loss());
+  const DistanceLossArgs<T> loss = args.distance_loss();
+  return why_not(loss_for(parts, loss), precision_of<T>, loss);
 }
 
 template <class T>
@@ -221,12 +224,11 @@ LayerLaunches prepare_layers(const Composition& parts, Precision products,
 
 template <class T>
 Launch prepare_loss(const Composition& parts, PairForm form, const PartArgs<T>& args) {
-  if (form != PairForm::all) {
-    return find<DistanceLossArgs<T>>(parts.distance_loss, precision_of<T>)
-        .prepare(args.distance_loss());
-  }
-  const AllPairsLossArgs<T> all = args.all_pairs_loss();
-  return find_all_pairs(parts, all).prepare(all);
+  const auto prepare = [&](const auto& loss) {
+    return find<std::remove_cvref_t<decltype(loss)>>(loss_for(parts, loss), precision_of<T>)
+        .prepare(loss);
+  };
+  return form == PairForm::all ? prepare(args.all_pairs_loss()) : prepare(args.distance_loss());
 }
 
 template <class T>

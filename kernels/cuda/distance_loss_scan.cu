@@ -1,0 +1,180 @@
+// Distance and loss, rung 4, of indexed pairs that are few: no sort. Rung 3 sorts the pairs'
+// endpoints before it gathers them, which for a small batch is most of its time, launch after
+// launch. Here a block takes a point, looks through all pairs, each thread through its own, and
+// computes those that the point is in. That is n m looks for n points and m pairs, so that rung 3
+// is left the large batches, and dense pairs, whose points need no search.
+//
+// Threads add up their pairs in order and the block its threads: equal inputs give equal bits. What
+// a block has of the costs and of a distance's weights' gradient leaves it as a part of its own.
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "kernels/cuda/block_sum.cuh"
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/group_pair.cuh"
+#include "kernels/cuda/in_batches.cuh"
+#include "kernels/cuda/index.cuh"
+#include "kernels/cuda/lanes.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/ordered_sum.h"
+#include "kernels/cuda/pair_loss.cuh"
+#include "kernels/cuda/variant_parts.h"
+
+namespace siamese::cuda {
+namespace {
+
+constexpr int threads = 256;
+constexpr int load_batch = 8;
+constexpr std::int64_t most_looks = std::int64_t{1} << 25;
+
+struct Ends {
+  PointIndex first;
+  PointIndex second;
+};
+
+/// A block takes a point, a warp 32 pairs at a time. Those that the point is in are computed by the
+/// warp's groups of lanes, in order.
+template <Distance distance, class T>
+__global__ void scan_pairs(const DistanceLossArgs<T> args, int lanes,
+                           double* __restrict__ block_costs, T* __restrict__ merge_parts) {
+  // [threads / lanes][width] of T: a group's share of the row; then its share of the merge's.
+  extern __shared__ double shared[];
+  const auto width = static_cast<int>(args.width);
+  const auto count = static_cast<int>(args.pairs.count);
+  const auto point = static_cast<PointIndex>(blockIdx.x);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int log_lanes = __popc(lanes - 1);
+  const int lane = thread & (lanes - 1);
+  const int groups_a_warp = warp_size >> log_lanes;
+  const int group = thread >> log_lanes;
+  T* const shares = reinterpret_cast<T*>(shared);
+  T* const share = shares + group * width;
+  for (int k = lane; k < width; k += lanes) share[k] = T(0);
+  const std::int64_t merge_width = merge_parameters(distance, width);
+  T* const merge_shares = shares + (threads >> log_lanes) * width;
+  MergeShare<distance, T> merge_share(merge_shares + group * merge_width, width, lane, lanes);
+
+  double cost_sum = 0.0;
+  const auto add_pair = [&](int p, bool exists) {
+    const GroupPair<distance, T> g(args, p, lane, lanes);
+    if (!exists) return;
+    const bool is_first = g.pair.first == point;
+    if (lane == 0 && is_first) cost_sum += static_cast<double>(g.c.value);
+    if (is_first) merge_share.add(g);
+    if (g.pair.first == g.pair.second) return;  // both halves of its gradient cancel
+    for (int k = lane; k < width; k += lanes) {
+      share[k] += g.c.derivative * (is_first ? g.by_a(k) : g.by_b(k));
+    }
+  };
+  const int begin = thread / warp_size * warp_size;
+  const int rounds = (count - begin + threads - 1) / threads;  // the same for all lanes of a warp
+  in_batches<load_batch>(
+      0, 1, rounds,
+      [&](int round) {
+        const int p = thread + round * threads;
+        return p < count ? Ends{args.pairs.first[p], args.pairs.second[p]} : Ends{-1, -1};
+      },
+      [&](int round, Ends ends) {
+        unsigned left = __ballot_sync(full_warp, ends.first == point || ends.second == point);
+        while (left != 0) {
+          unsigned own = left;
+          for (int earlier = group % groups_a_warp; earlier > 0; --earlier) own &= own - 1;
+          const int place = __ffs(static_cast<int>(own != 0 ? own : left)) - 1;
+          add_pair(begin + round * threads + place, own != 0);
+          for (int taken = 0; taken < groups_a_warp; ++taken) left &= left - 1;
+        }
+      });
+  __syncthreads();
+
+  const T mean = count > 0 ? static_cast<T>(1.0 / static_cast<double>(count)) : T(0);
+  for (int k = thread; k < width; k += threads) {
+    T sum = T(0);
+    for (int from = 0; from < threads >> log_lanes; ++from) sum += shares[from * width + k];
+    args.gradient[static_cast<std::int64_t>(point) * width + k] = mean * sum;
+  }
+  store_merge_part(merge_shares, threads >> log_lanes, merge_width, merge_parts);
+  const double block_cost = block_sum<threads>(cost_sum);
+  if (thread == 0) block_costs[blockIdx.x] = block_cost;
+}
+
+template <class T>
+std::int64_t shared_bytes(const DistanceLossArgs<T>& args) {
+  const std::int64_t elements = args.width + merge_parameters(args.loss.distance, args.width);
+  return threads / lanes_for(args.width) * elements * static_cast<std::int64_t>(sizeof(T));
+}
+
+template <class T>
+struct Plan {
+  std::int64_t merge_width;
+  unsigned blocks;             // one a point
+  Buffer<double> block_costs;  // [blocks]
+  Buffer<T> merge_parts;       // [blocks, merge parameters]
+
+  explicit Plan(const DistanceLossArgs<T>& args)
+      : merge_width(merge_parameters(args.loss.distance, args.width)),
+        blocks(tile_blocks(args.points, "distance_loss/scan")),
+        block_costs(Device::cuda, blocks),
+        merge_parts(Device::cuda, blocks * merge_width) {}
+};
+
+template <class T>
+void launch_distance_loss(const DistanceLossArgs<T>& args, const Plan<T>& plan,
+                          cudaStream_t stream) {
+  if (plan.blocks > 0) {
+    with_distance(args.loss.distance, [&](auto distance) {
+      scan_pairs<distance.value, T>
+          <<<plan.blocks, threads, static_cast<std::size_t>(shared_bytes(args)), stream>>>(
+              args, lanes_for(args.width), plan.block_costs.data(), plan.merge_parts.data());
+      SIAMESE_CHECK_LAUNCH("scan_pairs");
+    });
+  }
+  const double mean = args.pairs.count > 0 ? 1.0 / static_cast<double>(args.pairs.count) : 0.0;
+  launch_ordered_sum(plan.block_costs.data(), plan.blocks, mean, args.loss_value, stream);
+  if (plan.merge_width > 0) {
+    launch_ordered_sums(plan.merge_parts.data(), plan.blocks, plan.merge_width, mean,
+                        args.merge_gradient, stream);
+  }
+}
+
+template <class T>
+std::optional<std::string> why_unsupported(const DistanceLossArgs<T>& args) {
+  if (auto reason = serves_lists_within(args, shared_bytes(args))) return reason;
+  if (args.pairs.form == PairForm::dense) {
+    return "the points of dense pairs need no search; gather serves them";
+  }
+  if (args.pairs.count > most_looks / std::max<std::int64_t>(args.points, 1)) {
+    return "so many points and pairs are found faster by a sort; gather serves them";
+  }
+  return std::nullopt;
+}
+
+template <class T>
+Launch prepare(const DistanceLossArgs<T>& args) {
+  with_distance(args.loss.distance, [&](auto distance) {
+    allow_shared(scan_pairs<distance.value, T>, shared_bytes(args), "distance_loss/scan");
+  });
+  const auto plan = std::make_shared<const Plan<T>>(args);
+  return traced(args, "scan", precision_of<T>, [args, plan](Stream stream) {
+    launch_distance_loss(args, *plan, cuda_stream(stream));
+  });
+}
+
+template <class T>
+Variant<DistanceLossArgs<T>> variant() {
+  return {.name = "scan",
+          .device = Device::cuda,
+          .precision = precision_of<T>,
+          .rung = 4,
+          .why_unsupported = why_unsupported<T>,
+          .prepare = prepare<T>};
+}
+
+const Register<DistanceLossArgs<float>> float32(variant<float>());
+const Register<DistanceLossArgs<double>> float64(variant<double>());
+
+}  // namespace
+}  // namespace siamese::cuda
