@@ -2,23 +2,25 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <array>
+#include <compare>
+#include <cstddef>
 #include <cstdio>
+#include <span>
 #include <utility>
+#include <vector>
 
+#include "kernels/cublas/choice.h"
 #include "kernels/cublas/elementwise.h"
+#include "kernels/cublas/trial.h"
+#include "kernels/cuda/captured.h"
 #include "kernels/cuda/launch.h"
 #include "model/error.h"
 
 namespace siamese::cublas {
 namespace {
 
-/// cuBLASLt takes operands to be aligned to 256 bytes unless it is told; weights and biases in the
-/// flat buffer lie anywhere.
-std::uint32_t alignment(const void* address) {
-  const auto number = reinterpret_cast<std::uintptr_t>(address);
-  return static_cast<std::uint32_t>(std::min<std::uintptr_t>(256, number & (~number + 1)));
-}
+using Algorithm = cublasLtMatmulAlgo_t;
 
 template <class T>
 void set(cublasLtMatmulDescOpaque_t& description, cublasLtMatmulDescAttributes_t attribute,
@@ -39,26 +41,45 @@ class Product {
  public:
   Product(std::shared_ptr<const Lt> lt, Precision precision, const LtOperands& operands,
           const LtEpilogue& epilogue)
-      : lt_(std::move(lt)),
-        operands_(operands),
-        rows_(operands.read_a == Read::plain ? operands.a.rows : operands.a.columns),
-        columns_(operands.read_b == Read::plain ? operands.b.columns : operands.b.rows) {
+      : lt_(std::move(lt)), operands_(operands) {
     describe(precision, epilogue);
     lay_out(a_, operands.a.rows, operands.a.columns);
     lay_out(b_, operands.b.rows, operands.b.columns);
-    lay_out(c_, rows_, columns_);
-    choose_algorithm();
+    lay_out(c_, rows(operands), columns(operands));
   }
 
-  bool has_algorithm() const { return has_algorithm_; }
+  /// What the heuristics name, the likeliest first.
+  std::vector<Algorithm> algorithms() {
+    cublasLtMatmulPreferenceOpaque_t preference;
+    SIAMESE_CHECK_CUBLAS(cublasLtMatmulPreferenceInit(&preference));
+    set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+        static_cast<std::uint64_t>(workspace_bytes));
+    // Taken to be 256 bytes unless told; weights and their gradients in the flat buffers lie
+    // anywhere.
+    set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(operands_.b.data));
+    set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(operands_.a.data));
+    set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(operands_.c));
+    set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(operands_.c));
+    std::array<cublasLtMatmulHeuristicResult_t, 8> results;
+    int found = 0;
+    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+        lt_->handle(), &description_, &b_, &a_, &c_, &c_, &preference,
+        static_cast<int>(results.size()), results.data(), &found);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED) return {};
+    SIAMESE_CHECK_CUBLAS(status);
+    std::vector<Algorithm> named;
+    for (const auto& result : std::span(results).first(static_cast<std::size_t>(found))) {
+      if (result.state == CUBLAS_STATUS_SUCCESS) named.push_back(result.algo);
+    }
+    return named;
+  }
 
-  void launch(Stream stream) {
+  cublasStatus_t launch(const Algorithm& algorithm, Stream stream) {
     const float one = 1.0F;
     const float zero = 0.0F;
-    SIAMESE_CHECK_CUBLAS(cublasLtMatmul(lt_->handle(), &description_, &one, operands_.b.data, &b_,
-                                        operands_.a.data, &a_, &zero, operands_.c, &c_, operands_.c,
-                                        &c_, &algorithm_, lt_->workspace(), workspace_bytes,
-                                        cuda::cuda_stream(stream)));
+    return cublasLtMatmul(lt_->handle(), &description_, &one, operands_.b.data, &b_,
+                          operands_.a.data, &a_, &zero, operands_.c, &c_, operands_.c, &c_,
+                          &algorithm, lt_->workspace(), workspace_bytes, cuda::cuda_stream(stream));
   }
 
  private:
@@ -73,7 +94,7 @@ class Product {
     }
     if (epilogue.mask != nullptr) {
       set(description_, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, epilogue.mask);
-      set(description_, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, mask_bits(columns_));
+      set(description_, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, mask_bits(columns(operands_)));
     }
   }
 
@@ -84,36 +105,79 @@ class Product {
                                                   static_cast<std::uint64_t>(rows), columns));
   }
 
-  void choose_algorithm() {
-    cublasLtMatmulPreferenceOpaque_t preference;
-    SIAMESE_CHECK_CUBLAS(cublasLtMatmulPreferenceInit(&preference));
-    set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-        static_cast<std::uint64_t>(workspace_bytes));
-    set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(operands_.b.data));
-    set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(operands_.a.data));
-    set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(operands_.c));
-    set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(operands_.c));
-    cublasLtMatmulHeuristicResult_t first;
-    int found = 0;
-    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
-        lt_->handle(), &description_, &b_, &a_, &c_, &c_, &preference, 1, &first, &found);
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED) return;
-    SIAMESE_CHECK_CUBLAS(status);
-    has_algorithm_ = found > 0 && first.state == CUBLAS_STATUS_SUCCESS;
-    if (has_algorithm_) algorithm_ = first.algo;
-  }
-
   std::shared_ptr<const Lt> lt_;
   LtOperands operands_;
-  std::int64_t rows_;
-  std::int64_t columns_;
   cublasLtMatmulDescOpaque_t description_;
   cublasLtMatrixLayoutOpaque_t a_;
   cublasLtMatrixLayoutOpaque_t b_;
   cublasLtMatrixLayoutOpaque_t c_;
-  cublasLtMatmulAlgo_t algorithm_;
-  bool has_algorithm_ = false;
 };
+
+/// The algorithm to take, by trial: launched once each, and then timed where there is a clock.
+std::optional<Algorithm> try_algorithms(const std::shared_ptr<const Lt>& lt, Precision precision,
+                                        const LtOperands& operands, const LtEpilogue& epilogue) {
+  constexpr int launches = 8;
+  const TrialOperands trial(operands, epilogue);
+  Product product(lt, precision, trial.operands(), trial.epilogue());
+  const std::vector<Algorithm> algorithms = product.algorithms();
+  const TrialStream stream;
+  Trials trials{.candidates = algorithms.size(),
+                .runs =
+                    [&](std::size_t i) {
+                      const cublasStatus_t status = product.launch(algorithms[i], stream.get());
+                      if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;
+                      SIAMESE_CHECK_CUBLAS(status);
+                      backend(Device::cuda).synchronize(stream.get());
+                      return true;
+                    },
+                .time = nullptr};
+  // A few launches in a graph, so that what is timed is the device's work and not the launching.
+  std::vector<Launch> graphs(algorithms.size());
+  const auto time = [&](std::size_t i) {
+    if (!graphs[i]) {
+      graphs[i] = cuda::captured([&](Stream to) {
+        for (int launch = 0; launch < launches; ++launch) {
+          SIAMESE_CHECK_CUBLAS(product.launch(algorithms[i], to));
+        }
+      });
+    }
+    return stream.milliseconds(graphs[i]);
+  };
+  // The heuristics are not told how a bias is aligned, and some kernels access it 8 bytes at a time
+  // (pair_backward_cublaslt.cpp): one that lies anywhere is left to the first algorithm.
+  const bool any_algorithm =
+      trial.epilogue().bias == nullptr || alignment(trial.epilogue().bias) >= 16;
+  if (any_algorithm && stream.has_clock()) trials.time = time;
+  const std::optional<std::size_t> chosen = choose(trials);
+  if (!chosen) return std::nullopt;
+  return algorithms[*chosen];
+}
+
+/// What an algorithm is chosen for.
+struct Problem {
+  Precision precision;
+  Read read_a;
+  Read read_b;
+  std::array<std::int64_t, 4> sizes;  // rows and columns of A, of B
+  cublasLtEpilogue_t epilogue;
+  std::array<std::uint32_t, 5> alignments;  // of A, B, C, bias and mask
+
+  auto operator<=>(const Problem&) const = default;
+};
+
+std::optional<Algorithm> find_algorithm(const std::shared_ptr<const Lt>& lt, Precision precision,
+                                        const LtOperands& operands, const LtEpilogue& epilogue) {
+  static Findings<Problem, std::optional<Algorithm>> findings;
+  const Problem problem{
+      .precision = precision,
+      .read_a = operands.read_a,
+      .read_b = operands.read_b,
+      .sizes = {operands.a.rows, operands.a.columns, operands.b.rows, operands.b.columns},
+      .epilogue = epilogue.kind,
+      .alignments = {alignment(operands.a.data), alignment(operands.b.data), alignment(operands.c),
+                     alignment(epilogue.bias), alignment(epilogue.mask)}};
+  return findings.get(problem, [&] { return try_algorithms(lt, precision, operands, epilogue); });
+}
 
 }  // namespace
 
@@ -128,9 +192,12 @@ Lt::~Lt() {
 
 std::optional<Launch> find_product(std::shared_ptr<const Lt> lt, Precision precision,
                                    const LtOperands& operands, const LtEpilogue& epilogue) {
+  const std::optional<Algorithm> algorithm = find_algorithm(lt, precision, operands, epilogue);
+  if (!algorithm) return std::nullopt;
   const auto product = std::make_shared<Product>(std::move(lt), precision, operands, epilogue);
-  if (!product->has_algorithm()) return std::nullopt;
-  return [product](Stream stream) { product->launch(stream); };
+  return [product, algorithm = *algorithm](Stream stream) {
+    SIAMESE_CHECK_CUBLAS(product->launch(algorithm, stream));
+  };
 }
 
 Launch plan_product(std::shared_ptr<const Lt> lt, Precision precision, const LtOperands& operands,

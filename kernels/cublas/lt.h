@@ -37,20 +37,31 @@ struct LtOperands {
   float* c;
 };
 
+/// C is [rows, columns].
+inline std::int64_t rows(const LtOperands& operands) {
+  return operands.read_a == Read::plain ? operands.a.rows : operands.a.columns;
+}
+inline std::int64_t columns(const LtOperands& operands) {
+  return operands.read_b == Read::plain ? operands.b.columns : operands.b.rows;
+}
+
 /// What cuBLASLt does besides, in the same launch.
 struct LtEpilogue {
   cublasLtEpilogue_t kind = CUBLASLT_EPILOGUE_DEFAULT;
-  const float* bias = nullptr;    ///< read, or written where the epilogue sums it
+  const float* bias = nullptr;    ///< [columns], read, or written where the epilogue sums it
   std::uint32_t* mask = nullptr;  ///< as launch_positive_mask leaves it, of C's shape;
                                   ///< written by RELU_AUX, else read
 };
 
-/// Plans a product once for its operands, with the first algorithm that the heuristics name, and
-/// returns what puts it on a stream; nothing where they name none.
+/// Plans a product once for its operands and returns what puts it on a stream; nothing where
+/// cuBLASLt has none. Of the algorithms that the heuristics name it takes the one that a trial on
+/// this device finds fastest, as a tuned caller does. The trial has operands of its own and its
+/// result holds for the process: plans of one shape repeat each other's bits there, but the next
+/// process may choose otherwise.
 std::optional<Launch> find_product(std::shared_ptr<const Lt> lt, Precision precision,
                                    const LtOperands& operands, const LtEpilogue& epilogue);
 
-/// The same; throws Failure where the heuristics name none.
+/// The same; throws Failure where there is none.
 Launch plan_product(std::shared_ptr<const Lt> lt, Precision precision, const LtOperands& operands,
                     const LtEpilogue& epilogue);
 

@@ -6,24 +6,10 @@
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/private_stream.h"
 
 namespace siamese::cuda {
 namespace {
-
-class PrivateStream {
- public:
-  PrivateStream() {
-    SIAMESE_CHECK_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-  }
-  PrivateStream(const PrivateStream&) = delete;
-  PrivateStream& operator=(const PrivateStream&) = delete;
-  ~PrivateStream() { SIAMESE_REPORT_CUDA(cudaStreamDestroy(stream_)); }
-
-  cudaStream_t get() const { return stream_; }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
 
 /// What was captured, ready to be replayed. Keeps the launch, whose workspace the graph uses, and
 /// the stream that it was captured on, which libraries' handles in the launch may still name.

@@ -49,8 +49,9 @@ struct Preference {
 };
 static_assert(sizeof(Preference) <= sizeof(cublasLtMatmulPreferenceOpaque_t));
 
-// An algorithm as it lies in the caller's storage: what it relies on.
+// An algorithm as it lies in the caller's storage: which it is, and what it relies on.
 struct Algorithm {
+  std::int32_t number;
   std::uint32_t alignment_a, alignment_b, alignment_c, alignment_d;  // bytes
 };
 static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t));
@@ -276,13 +277,15 @@ cublasStatus_t describe(const MatmulDescriptor& descriptor, const Matrices& matr
   return check(gemm);
 }
 
-// The one algorithm that there is. It uses no workspace, and is as demanding of alignment as it was
-// allowed to be.
-cublasLtMatmulHeuristicResult_t only_algorithm(const Preference& preference) {
+// There are two algorithms, which do the same.
+constexpr int kAlgorithms = 2;
+
+// Uses no workspace, and is as demanding of alignment as it was allowed to be.
+cublasLtMatmulHeuristicResult_t algorithm(int number, const Preference& preference) {
   cublasLtMatmulHeuristicResult_t result{};
   result.state = CUBLAS_STATUS_SUCCESS;
   result.wavesCount = 1.0F;
-  store(&result.algo, Algorithm{preference.alignment_a, preference.alignment_b,
+  store(&result.algo, Algorithm{number, preference.alignment_a, preference.alignment_b,
                                 preference.alignment_c, preference.alignment_d});
   return result;
 }
@@ -291,11 +294,17 @@ bool leaves_mask(std::uint32_t epilogue) {
   return epilogue == CUBLASLT_EPILOGUE_RELU_AUX || epilogue == CUBLASLT_EPILOGUE_RELU_AUX_BIAS;
 }
 
-// Whether to pose as a library without products that leave relu's mask.
-bool poses_without_masks() {
-  const char* const variable = std::getenv("VGPU_NO_RELU_MASKS");
+// Whether to pose as another library, by what the environment says.
+bool poses(const char* name) {
+  const char* const variable = std::getenv(name);
   return variable != nullptr && *variable != '\0';
 }
+
+// As one without products that leave relu's mask.
+bool poses_without_masks() { return poses("VGPU_NO_RELU_MASKS"); }
+
+// As one whose first algorithm is named, but refuses to be launched.
+bool poses_without_first() { return poses("VGPU_REFUSE_FIRST_ALGORITHM"); }
 
 bool aligned(const char* name, const void* address, std::uint32_t bytes) {
   if (reinterpret_cast<std::uintptr_t>(address) % bytes == 0) return true;
@@ -459,8 +468,10 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
   const cublasStatus_t status = vgpu::describe(
       contents, {nullptr, nullptr, nullptr, nullptr, layout_a, layout_b, layout_c, layout_d}, gemm);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
-  results[0] = vgpu::only_algorithm(vgpu::load<Preference>(preference));
-  *returned = 1;
+  *returned = std::min(requested, vgpu::kAlgorithms);
+  for (int i = 0; i < *returned; ++i) {
+    results[i] = vgpu::algorithm(i, vgpu::load<Preference>(preference));
+  }
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -482,6 +493,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   if (algorithm != nullptr) {
     const auto wants = vgpu::load<vgpu::Algorithm>(algorithm);
+    if (wants.number == 0 && vgpu::poses_without_first()) return CUBLAS_STATUS_NOT_SUPPORTED;
     const bool all =
         vgpu::aligned("A", a, wants.alignment_a) && vgpu::aligned("B", b, wants.alignment_b) &&
         vgpu::aligned("C", c, wants.alignment_c) && vgpu::aligned("D", d, wants.alignment_d);

@@ -40,6 +40,8 @@ Runs a CUDA program, built by nvcc with -cudart shared and --compress-mode=none,
   --multiprocessors=N, --shared-bytes=N
                     pose as a device with fewer, and with less shared memory a block
   --no-relu-masks   pose as a cuBLASLt without products that leave relu's mask
+  --refuse-first-algorithm
+                    pose as a cuBLASLt that refuses to launch the first algorithm it names
   --help            this text
 
 The exit code is the program's own, 128 + N where signal N ended it, or where it was 0:
@@ -51,6 +53,7 @@ struct Options {
   bool counters_later = false;
   bool inject_errors = false;
   bool no_relu_masks = false;
+  bool refuse_first_algorithm = false;
   bool help = false;
   std::vector<char*> command;  // ends with a null pointer
 };
@@ -107,6 +110,8 @@ std::optional<Options> parse(int argc, char** argv) {
       options.inject_errors = true;
     } else if (argument == "--no-relu-masks") {
       options.no_relu_masks = true;
+    } else if (argument == "--refuse-first-algorithm") {
+      options.refuse_first_algorithm = true;
     } else {
       fmt::print(stderr, "vgpu-run: cannot understand {}; see vgpu-run --help\n", argument);
       return {};
@@ -194,6 +199,7 @@ std::string stand_ins() {
   set("VGPU_SHARED_BYTES", options.shared_bytes);
   set("VGPU_INJECT_ERRORS", options.inject_errors ? "1" : "");
   set("VGPU_NO_RELU_MASKS", options.no_relu_masks ? "1" : "");
+  set("VGPU_REFUSE_FIRST_ALGORITHM", options.refuse_first_algorithm ? "1" : "");
   set("VGPU_STATUS", status.path());
   set("LD_PRELOAD", stand_ins());
   execvp(options.command[0], options.command.data());
