@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <compare>
 #include <cstddef>
 #include <cstdio>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -153,29 +153,22 @@ std::optional<Algorithm> try_algorithms(const std::shared_ptr<const Lt>& lt, Pre
   return algorithms[*chosen];
 }
 
-/// What an algorithm is chosen for.
-struct Problem {
-  Precision precision;
-  Read read_a;
-  Read read_b;
-  std::array<std::int64_t, 4> sizes;  // rows and columns of A, of B
-  cublasLtEpilogue_t epilogue;
-  std::array<std::uint32_t, 5> alignments;  // of A, B, C, bias and mask
-
-  auto operator<=>(const Problem&) const = default;
-};
+/// What an algorithm is chosen for: how A and B are read, their rows and columns, and the
+/// alignments of A, B, C, bias and mask.
+using Problem = std::tuple<Precision, cublasLtEpilogue_t, Read, Read, std::array<std::int64_t, 4>,
+                           std::array<std::uint32_t, 5>>;
 
 std::optional<Algorithm> find_algorithm(const std::shared_ptr<const Lt>& lt, Precision precision,
                                         const LtOperands& operands, const LtEpilogue& epilogue) {
   static Findings<Problem, std::optional<Algorithm>> findings;
   const Problem problem{
-      .precision = precision,
-      .read_a = operands.read_a,
-      .read_b = operands.read_b,
-      .sizes = {operands.a.rows, operands.a.columns, operands.b.rows, operands.b.columns},
-      .epilogue = epilogue.kind,
-      .alignments = {alignment(operands.a.data), alignment(operands.b.data), alignment(operands.c),
-                     alignment(epilogue.bias), alignment(epilogue.mask)}};
+      precision,
+      epilogue.kind,
+      operands.read_a,
+      operands.read_b,
+      {operands.a.rows, operands.a.columns, operands.b.rows, operands.b.columns},
+      {alignment(operands.a.data), alignment(operands.b.data), alignment(operands.c),
+       alignment(epilogue.bias), alignment(epilogue.mask)}};
   return findings.get(problem, [&] { return try_algorithms(lt, precision, operands, epilogue); });
 }
 
