@@ -135,7 +135,7 @@ std::optional<Algorithm> try_algorithms(const std::shared_ptr<const Lt>& lt, Pre
   std::vector<Launch> graphs(algorithms.size());
   const auto time = [&](std::size_t i) {
     if (!graphs[i]) {
-      graphs[i] = cuda::captured([&](Stream to) {
+      graphs[i] = cuda::captured([&, i](Stream to) {
         for (int launch = 0; launch < launches; ++launch) {
           SIAMESE_CHECK_CUBLAS(product.launch(algorithms[i], to));
         }

@@ -55,9 +55,9 @@ struct LtEpilogue {
 
 /// Plans a product once for its operands and returns what puts it on a stream; nothing where
 /// cuBLASLt has none. Of the algorithms that the heuristics name it takes the one that a trial on
-/// this device finds fastest, as a tuned caller does. The trial has operands of its own and its
-/// result holds for the process: plans of one shape repeat each other's bits there, but the next
-/// process may choose otherwise.
+/// this device, with operands of its own, finds fastest, as a tuned caller does. The choice holds
+/// for the process: there plans of the same shapes and alignments leave the same bits, but the next
+/// process may choose otherwise. Not to be called while this thread captures a stream.
 std::optional<Launch> find_product(std::shared_ptr<const Lt> lt, Precision precision,
                                    const LtOperands& operands, const LtEpilogue& epilogue);
 

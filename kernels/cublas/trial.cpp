@@ -25,7 +25,8 @@ TrialOperands::TrialOperands(const LtOperands& operands, const LtEpilogue& epilo
   epilogue_.mask = reinterpret_cast<std::uint32_t*>(twin(epilogue.mask, n * mask_bits(width) / 32));
 }
 
-// Buffers begin at multiples of 256 bytes.
+// A buffer begins at a multiple of 256 bytes, so that what is so many bytes behind is aligned to
+// just as many.
 float* TrialOperands::twin(const void* original, std::int64_t count) {
   if (original == nullptr) return nullptr;
   const std::int64_t skipped = alignment(original) % 256 / sizeof(float);
