@@ -28,7 +28,26 @@ void with_distance(Distance distance, Function&& function) {
   throw UsageError("unknown distance");
 }
 
-/// The same for kernels that have no place for a distance's weights, and are not compiled for it.
+/// The same with the criterion.
+template <class Function>
+void with_criterion(Criterion criterion, Function&& function) {
+  switch (criterion) {
+    case Criterion::absolute:
+      return function(std::integral_constant<Criterion, Criterion::absolute>{});
+    case Criterion::squared:
+      return function(std::integral_constant<Criterion, Criterion::squared>{});
+    case Criterion::huber:
+      return function(std::integral_constant<Criterion, Criterion::huber>{});
+    case Criterion::contrastive:
+      return function(std::integral_constant<Criterion, Criterion::contrastive>{});
+    case Criterion::logistic:
+      return function(std::integral_constant<Criterion, Criterion::logistic>{});
+  }
+  throw UsageError("unknown criterion");
+}
+
+/// With the distance, for kernels that have no place for a distance's weights, and are not compiled
+/// for it.
 template <class Function>
 void with_unweighted_distance(Distance distance, Function&& function) {
   with_distance(distance, [&](auto constant) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "kernels/cuda/index.cuh"
 #include "kernels/ops.h"
@@ -12,9 +13,31 @@ namespace siamese::cuda {
 /// -1, 0 or 1; NaN stays NaN.
 template <class T>
 __device__ T sign(T value) {
-  if (value > T(0)) return T(1);
-  if (value < T(0)) return T(-1);
-  return value == T(0) ? T(0) : value;
+  return fabs(value) > T(0) ? copysign(T(1), value) : value;
+}
+
+/// A square root, and one over it: a finite number where the root is 0, to multiply zeros by.
+template <class T>
+struct Root {
+  T value;
+  T inverse;
+};
+
+__device__ inline Root<double> root(double x) {
+  const double value = sqrt(x);
+  return {value, value == 0.0 ? 0.0 : 1.0 / value};
+}
+
+/// In float32 without the branches of sqrt() and of a division: the special function unit's
+/// inverse, within 2^-22.9, and a Newton step from there, which rounds as sqrt() does from 2^-100
+/// on. Below the normal numbers both are too small; of infinity the root is NaN.
+__device__ inline Root<float> root(float x) {
+  float inverse;
+  asm("rsqrt.approx.ftz.f32 %0, %1;"
+      : "=f"(inverse)
+      : "f"(fmaxf(x, std::numeric_limits<float>::min())));
+  const float near = x * inverse;
+  return {fmaf(fmaf(-near, near, x), 0.5F * inverse, near), inverse};
 }
 
 /// Sum over a group of `lanes` (a power of two) neighbours in a warp, in every lane of the group,
@@ -51,7 +74,7 @@ class Merge {
 /// D(a, b) with its derivatives, in steps that fit any layout: add() takes one component of a and b
 /// with its weight; where the components lie spread over the lanes of a group, group_sum() joins
 /// them; finish() gives D, from the offset; then by_a() and by_b() give the derivative by one
-/// component of a and of b.
+/// component of a and of b; after scale(), times a number, which costs less than to multiply each.
 /// This is the difference-based family; differences are formed directly, so D(a, a) is exactly 0.
 template <Distance distance, class T>
 class PairDistance {
@@ -64,22 +87,21 @@ class PairDistance {
 
   __device__ T finish(T /*offset*/ = T(0)) {
     if constexpr (distance != Distance::euclidean) return sum_;
-    const T root = sqrt(sum_);
-    inverse_ = root == T(0) ? T(0) : T(1) / root;
-    return root;
+    const auto [value, inverse] = root(sum_);
+    factor_ = inverse;
+    return value;
   }
+  __device__ void scale(T factor) { factor_ *= factor; }
 
   __device__ T by_a(T a, T b, T /*weight*/ = T(1)) const {
     const T difference = a - b;
-    if constexpr (distance == Distance::sqeuclidean) return T(2) * difference;
-    if constexpr (distance == Distance::euclidean) return inverse_ * difference;
-    return sign(difference);
+    return factor_ * (distance == Distance::manhattan ? sign(difference) : difference);
   }
   __device__ T by_b(T a, T b, T /*weight*/ = T(1)) const { return -by_a(a, b); }
 
  private:
   T sum_ = T(0);
-  T inverse_ = T(0);  // 1 / D of euclidean
+  T factor_ = distance == Distance::sqeuclidean ? T(2) : T(1);  // 1 / D of euclidean
 };
 
 /// Cosine: s = a.b / (|a| |b|), D = 1 - s; dD/da = s a / |a|^2 - b / (|a| |b|).
@@ -98,20 +120,22 @@ class PairDistance<Distance::cosine, T> {
   }
 
   __device__ T finish(T /*offset*/ = T(0)) {
-    const T norm_a = sqrt(aa_);
-    const T norm_b = sqrt(bb_);
-    if (norm_a == T(0) || norm_b == T(0)) return T(1);  // and the derivatives stay 0
-    inverse_a_ = T(1) / norm_a;
-    inverse_b_ = T(1) / norm_b;
+    // Where a norm is 0 so are the similarity and both derivatives.
+    factor_a_ = inverse_a_ = aa_ == T(0) ? T(0) : root(aa_).inverse;
+    factor_b_ = inverse_b_ = bb_ == T(0) ? T(0) : root(bb_).inverse;
     similarity_ = ab_ * inverse_a_ * inverse_b_;
     return T(1) - similarity_;
   }
+  __device__ void scale(T factor) {
+    factor_a_ *= factor;
+    factor_b_ *= factor;
+  }
 
   __device__ T by_a(T a, T b, T /*weight*/ = T(1)) const {
-    return inverse_a_ * (similarity_ * (a * inverse_a_) - b * inverse_b_);
+    return factor_a_ * (similarity_ * (a * inverse_a_) - b * inverse_b_);
   }
   __device__ T by_b(T a, T b, T /*weight*/ = T(1)) const {
-    return inverse_b_ * (similarity_ * (b * inverse_b_) - a * inverse_a_);
+    return factor_b_ * (similarity_ * (b * inverse_b_) - a * inverse_a_);
   }
 
  private:
@@ -120,6 +144,8 @@ class PairDistance<Distance::cosine, T> {
   T bb_ = T(0);
   T inverse_a_ = T(0);
   T inverse_b_ = T(0);
+  T factor_a_ = T(0);  // before the parentheses of the derivatives
+  T factor_b_ = T(0);
   T similarity_ = T(0);
 };
 
@@ -166,32 +192,46 @@ struct Cost {
   T derivative;
 };
 
+template <Criterion criterion, class T>
+__device__ Cost<T> cost(T constant, T d, T t) {
+  const T e = d - t;
+  if constexpr (criterion == Criterion::absolute) {
+    return {fabs(e), sign(e)};
+  } else if constexpr (criterion == Criterion::squared) {
+    return {e * e, T(2) * e};
+  } else if constexpr (criterion == Criterion::huber) {
+    if (fabs(e) <= constant) return {T(0.5) * e * e, e};
+    return {constant * (fabs(e) - T(0.5) * constant), constant * sign(e)};
+  } else if constexpr (criterion == Criterion::contrastive) {
+    const T gap = constant - d;
+    const T hinge = gap < T(0) ? T(0) : gap;  // a NaN passes through
+    return {T(0.5) * ((T(1) - t) * d * d + t * hinge * hinge), (T(1) - t) * d - t * hinge};
+  } else {
+    static_assert(criterion == Criterion::logistic);
+    const T small = exp(-fabs(d));
+    const T far = T(1) / (T(1) + small);  // sigmoid(|D|)
+    const T near = small * far;           // sigmoid(-|D|)
+    if (d > T(0)) {
+      return {log1p(small) + (T(1) - t) * d, (T(1) - t) * far - t * near};
+    }
+    return {log1p(small) - t * d, (T(1) - t) * near - t * far};
+  }
+}
+
 template <class T>
 __device__ Cost<T> cost(const Loss& loss, T d, T t) {
   const T constant = static_cast<T>(loss.constant);
-  const T e = d - t;
   switch (loss.criterion) {
     case Criterion::absolute:
-      return {fabs(e), sign(e)};
+      return cost<Criterion::absolute>(constant, d, t);
     case Criterion::squared:
-      return {e * e, T(2) * e};
+      return cost<Criterion::squared>(constant, d, t);
     case Criterion::huber:
-      if (fabs(e) <= constant) return {T(0.5) * e * e, e};
-      return {constant * (fabs(e) - T(0.5) * constant), constant * sign(e)};
-    case Criterion::contrastive: {
-      const T gap = constant - d;
-      const T hinge = gap < T(0) ? T(0) : gap;  // a NaN passes through
-      return {T(0.5) * ((T(1) - t) * d * d + t * hinge * hinge), (T(1) - t) * d - t * hinge};
-    }
-    case Criterion::logistic: {
-      const T small = exp(-fabs(d));
-      const T far = T(1) / (T(1) + small);  // sigmoid(|D|)
-      const T near = small * far;           // sigmoid(-|D|)
-      if (d > T(0)) {
-        return {log1p(small) + (T(1) - t) * d, (T(1) - t) * far - t * near};
-      }
-      return {log1p(small) - t * d, (T(1) - t) * near - t * far};
-    }
+      return cost<Criterion::huber>(constant, d, t);
+    case Criterion::contrastive:
+      return cost<Criterion::contrastive>(constant, d, t);
+    case Criterion::logistic:
+      return cost<Criterion::logistic>(constant, d, t);
   }
   return {T(0), T(0)};
 }
@@ -213,7 +253,7 @@ __device__ T coordinate_distance(const T* coordinates, std::int64_t width, std::
     const T difference = coordinates[i * width + k] - coordinates[j * width + k];
     sum += difference * difference;
   }
-  return sqrt(sum);
+  return root(sum).value;
 }
 
 }  // namespace siamese::cuda
