@@ -23,7 +23,9 @@
 namespace siamese::cuda {
 namespace {
 
-constexpr int threads = 256;
+/// As many as a tile of 128 registers leaves room for: with half of them a scheduler has two warps,
+/// which cannot hide each other's waiting.
+constexpr int threads = 512;
 
 template <Distance distance, class T>
 __global__ void __launch_bounds__(threads, 1)
