@@ -10,9 +10,8 @@
 #include "model/permutation.h"
 
 // The pairs of one step of a training, by the threads of a team (team.cuh): which they are, what
-// they cost, and the gradient of the embeddings. A thread keeps its pairs through all three, but
-// for the gradient, where a warp takes a row and adds up the pairs that the row is in, in the order
-// of the batch: no atomics, the same bits each time.
+// they cost, and the gradient of the embeddings. For that a warp takes a row and adds up the pairs
+// that the row is in, in an order that the batch sets: no atomics, the same bits each time.
 namespace siamese::cuda {
 
 /// What a pair of a batch has besides, to be an odd number of scalars: so that the same member of
@@ -58,6 +57,20 @@ struct BatchPlace {
   int count;           ///< of its pairs
 };
 
+/// The batch of an epoch that begins with pair `begin`; past its end, the next epoch's first; none,
+/// of no pairs, past the last epoch.
+template <class T>
+__device__ BatchPlace batch_at(const FitArgs<T>& args, int batch, std::int64_t epoch,
+                               std::int64_t begin) {
+  const std::int64_t pairs = args.training.pairs.count;
+  if (begin >= pairs) {
+    ++epoch;
+    begin = 0;
+  }
+  const std::int64_t left = epoch < args.epochs ? pairs - begin : 0;
+  return {epoch, begin, left < batch ? static_cast<int>(left) : batch};
+}
+
 /// All epochs, step by step: take_step(place, step) returns what this thread's pairs of the batch
 /// cost, end_epoch(epoch, what its pairs of the whole epoch did). Steps are counted on from `step`;
 /// returns the last one's number.
@@ -68,9 +81,7 @@ __device__ std::int64_t run_epochs(const FitArgs<T>& args, int batch, std::int64
   for (std::int64_t epoch = 0; epoch < args.epochs; ++epoch) {
     double cost = 0.0;
     for (std::int64_t begin = 0; begin < pairs; begin += batch) {
-      const std::int64_t left = pairs - begin;
-      cost += take_step(BatchPlace{epoch, begin, left < batch ? static_cast<int>(left) : batch},
-                        ++step);
+      cost += take_step(batch_at(args, batch, epoch, begin), ++step);
     }
     end_epoch(epoch, cost);
   }
@@ -78,15 +89,17 @@ __device__ std::int64_t run_epochs(const FitArgs<T>& args, int batch, std::int64
 }
 
 /// Finds the pairs of a batch; where they bring rows of their own, these go to `input` [rows, d0].
+/// By the last threads, which are the likeliest to have no tile of a product.
 template <Distance distance, class Team, class T>
 __device__ void gather_batch(const Team& team, const FitArgs<T>& args, const FitBatches& batches,
                              int inputs, const BatchPlace& place, BatchPair<distance, T>* pairs,
                              const Panel<T>& input) {
   const TrainStepArgs<T>& training = args.training;
-  if (team.rank() >= place.count) return;
+  const int from_last = team.size() - 1 - team.rank();
+  if (from_last >= place.count) return;
   const Permutation order(training.pairs.count,
                           {args.shuffle_seed, static_cast<std::uint64_t>(place.epoch)});
-  for (int p = team.rank(); p < place.count; p += team.size()) {
+  for (int p = from_last; p < place.count; p += team.size()) {
     const std::int64_t source = batches.shuffled ? order(place.begin + p) : place.begin + p;
     const bool all = training.pairs.form == PairForm::all;
     const PointPair points =
@@ -128,36 +141,61 @@ __device__ double cost_pairs(const Team& team, const Loss& loss, int count, int 
   return sum;
 }
 
-/// dz = dLoss/dz_L [rows, width] of the batch whose pairs are costed.
+/// dz = dLoss/dz_L [rows, width] of the batch whose pairs are costed. A warp has a row. Its lanes
+/// look through 128 pairs at once for those that the row is in; then four groups of 8 lanes have 32
+/// of these each and add up what they find, two columns a lane, so that a row waits for the fullest
+/// group's pairs one after another and not for all of its own.
 template <Distance distance, class Team, class T>
 __device__ void embedding_gradient(const Team& team, const FitBatches& batches, int count, int rows,
                                    int width, Activation activation, const Panel<T>& embeddings,
                                    const Merge<distance, T>& merge,
                                    const BatchPair<distance, T>* pairs, const Panel<T>& dz) {
+  constexpr int group_lanes = 8;
+  constexpr int groups = warp_size / group_lanes;
+  constexpr int columns = 2;
   const int lane = team.rank() % warp_size;
+  const int group = lane / group_lanes;
   for (int row = team.rank() / warp_size; row < rows; row += team.size() / warp_size) {
     // Among pairs with rows of their own, only one can have this row.
     const int begin = batches.own_rows ? row % count : 0;
     const int end = batches.own_rows ? begin + 1 : count;
-    for (int first_column = 0; first_column < width; first_column += warp_size) {
-      const int k = first_column + lane;
-      T sum = T(0);
-      for (int chunk = begin; chunk < end; chunk += warp_size) {
-        const int p = chunk + lane;
-        // A pair of a point with itself adds a gradient and its opposite: nothing.
-        const bool here = p < end && (pairs[p].first == row) != (pairs[p].second == row);
-        for (unsigned left = __ballot_sync(full_warp, here); left != 0; left &= left - 1) {
-          const BatchPair<distance, T>& pair = pairs[chunk + __ffs(static_cast<int>(left)) - 1];
-          if (k >= width) continue;
-          const T a = row_of(embeddings, pair.first)[k];
-          const T b = row_of(embeddings, pair.second)[k];
-          const T w = merge.weight(k);
-          sum +=
-              pair.derivative * (pair.first == row ? pair.d.by_a(a, b, w) : pair.d.by_b(a, b, w));
+    const T* const own = row_of(embeddings, row);
+    for (int k = lane % group_lanes; k - lane % group_lanes < width; k += columns * group_lanes) {
+      const auto column = [&](int j) { return min(k + j * group_lanes, width - 1); };
+      T sums[columns] = {};
+      for (int chunk = begin; chunk < end; chunk += groups * warp_size) {
+        unsigned left = 0;
+#pragma unroll
+        for (int g = 0; g < groups; ++g) {
+          const int p = chunk + g * warp_size + lane;
+          // A pair of a point with itself adds a gradient and its opposite: nothing.
+          const bool here = p < end && (pairs[p].first == row) != (pairs[p].second == row);
+          const unsigned found = __ballot_sync(full_warp, here);
+          if (g == group) left = found;
+        }
+        for (; left != 0; left &= left - 1) {
+          const BatchPair<distance, T>& pair =
+              pairs[chunk + group * warp_size + __ffs(static_cast<int>(left)) - 1];
+          const bool is_first = pair.first == row;
+          const T* const other = row_of(embeddings, is_first ? pair.second : pair.first);
+#pragma unroll
+          for (int j = 0; j < columns; ++j) {
+            const T mine = own[column(j)];
+            const T others = other[column(j)];
+            const T w = merge.weight(column(j));
+            sums[j] += pair.derivative *
+                       (is_first ? pair.d.by_a(mine, others, w) : pair.d.by_b(others, mine, w));
+          }
         }
       }
-      if (k < width) {
-        row_of(dz, row)[k] = sum * activation_derivative(activation, row_of(embeddings, row)[k]);
+#pragma unroll
+      for (int j = 0; j < columns; ++j) {
+        for (int step = group_lanes; step < warp_size; step *= 2) {
+          sums[j] += __shfl_xor_sync(full_warp, sums[j], step);
+        }
+        if (group == 0 && k + j * group_lanes < width) {
+          row_of(dz, row)[column(j)] = sums[j] * activation_derivative(activation, own[column(j)]);
+        }
       }
     }
   }

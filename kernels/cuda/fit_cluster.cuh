@@ -3,7 +3,6 @@
 #include <cooperative_groups.h>
 
 #include <cstddef>
-#include <utility>
 
 #include "kernels/cuda/fit_batch.cuh"
 #include "kernels/cuda/fit_cluster_plan.h"
@@ -17,15 +16,16 @@ namespace siamese::cuda {
 /// A whole training by one cluster, whose blocks each own a slice of every hidden layer's units,
 /// with the weights and moments that belong to it, in shared memory. They meet where a sum or a
 /// product runs over units of all blocks. A step of L layers:
-///   its pairs and their rows of x, in every block alike
+///   its rows of x where its pairs bring some, in every block alike
 ///   h_l = act(h_{l-1} W_l) of the own units, written to every block; cluster barrier, l <= L - 2
 ///   h_{L-1} of the own units, which no other block needs
 ///   z_L from the own units, a share written to every block; cluster barrier
 ///   h_L from the shares in order, the pairs' costs, dz_L, in every block alike
-///   dz_{L-1} of the own units; W_L updated
+///   dz_{L-1} of the own units; W_L updated, beside it Adam's scalars of the next step
 ///   dh_{l-1} from the own units of dz_l, each column's share written to its owner; cluster
 ///     barrier, with the update of W_l between arriving and waiting; dz_{l-1}; for l = L - 1 .. 2
 ///   W_1 updated
+///   beside the first of these updates the next step's pairs are found
 /// so 2 L - 3 cluster barriers: 3 for three layers. The parameters of a distance that has some are
 /// kept and updated in every block alike.
 ///
@@ -220,10 +220,12 @@ class ClusterFit {
   __device__ double take_step(const BatchPlace& place, std::int64_t step) const {
     const int rows = plan_.batches.own_rows ? 2 * place.count : plan_.batches.most_rows;
     const int turn = static_cast<int>(step % 2);
-    // The last thread is the likeliest to have no pair.
-    if (team_.rank() == team_.size() - 1) *adam_ = adam_step_at(training_.adam, step);
-    gather_batch(team_, args_, plan_.batches, plan_.layer[0].inputs, place, pairs_, input_);
-    team_.sync();
+    const bool first = place.epoch == 0 && place.begin == 0;
+    if (first && team_.rank() == 0) *adam_ = adam_step_at(training_.adam, step);
+    if (first || plan_.batches.own_rows) {
+      gather(place);
+      team_.sync();
+    }
     forward_hidden(rows, turn);
     const Panel<T> e = embed(rows, turn);
     const Merge<distance, T> weights(merge(), last_.outputs);
@@ -235,8 +237,20 @@ class ClusterFit {
     team_.sync();
     update_merge(team_, place.count, last_.outputs, e, pairs_, training_.adam, *adam_, merge(),
                  merge_m(), merge_v());
-    backward(rows, turn);
+    backward(rows, turn, place, step);
     return cost;
+  }
+
+  __device__ void gather(const BatchPlace& place) const {
+    gather_batch(team_, args_, plan_.batches, plan_.layer[0].inputs, place, pairs_, input_);
+  }
+
+  /// The pairs of the batch behind `place`, which no one reads until the next step costs them,
+  /// unless they bring rows of x: this step's are yet to be read, by the update of W_1.
+  __device__ void gather_ahead(const BatchPlace& place) const {
+    if (plan_.batches.own_rows) return;
+    const int batch = plan_.batches.batch;
+    gather(batch_at(args_, batch, place.epoch, place.begin + batch));
   }
 
   __device__ void forward_hidden(int rows, int turn) const {
@@ -287,7 +301,7 @@ class ClusterFit {
     return e;
   }
 
-  __device__ void backward(int rows, int turn) const {
+  __device__ void backward(int rows, int turn, const BatchPlace& place, std::int64_t step) const {
     const AdamConstants<T> adam(training_.adam, *adam_);
     {
       const Panel<T> h = output(below_last_, turn);
@@ -298,20 +312,25 @@ class ClusterFit {
                                 dh * activation_derivative(below_last_.activation, row_of(h, r)[k]);
                           });
       team_.sync();
+      // The next step's, by the thread that is the likeliest to have no tile.
+      if (team_.rank() == team_.size() - 1) *adam_ = adam_step_at(training_.adam, step + 1);
       update_weights(team_, rows, last_rows(), last_.outputs, h, gradient(last_), adam,
                      trained(last_));
     }
-    for (int l = plan_.layers - 2; l > 0; --l) {
-      send_input_gradient(rows, l);
-      team_.sync();  // W_l has been read
-      auto arrived = cluster_.barrier_arrive();
+    for (int l = plan_.layers - 2; l >= 0; --l) {
+      if (l > 0) {
+        send_input_gradient(rows, l);
+        team_.sync();  // W_l has been read
+        static_cast<void>(cluster_.barrier_arrive());
+      }
+      if (l == plan_.layers - 2) gather_ahead(place);
       update(rows, l, turn, adam);
-      cluster_.barrier_wait(std::move(arrived));
-      receive_gradient(rows, plan_.layer[l - 1], turn);
+      if (l > 0) {
+        cluster_.barrier_wait();
+        receive_gradient(rows, plan_.layer[l - 1], turn);
+      }
       team_.sync();
     }
-    update(rows, 0, turn, adam);
-    team_.sync();
   }
 
   /// W_l of a hidden layer.

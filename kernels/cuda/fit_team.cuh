@@ -124,8 +124,8 @@ class TeamFit {
   /// Returns the costs of this thread's pairs.
   __device__ double take_step(const BatchPlace& place, std::int64_t step) const {
     const int rows = plan_.batches.own_rows ? 2 * place.count : plan_.batches.most_rows;
-    // The last thread is the likeliest to have no pair.
-    if (team_.rank() == team_.size() - 1) *adam_ = adam_step_at(training_.adam, step);
+    // The first thread is the likeliest to have no pair.
+    if (team_.rank() == 0) *adam_ = adam_step_at(training_.adam, step);
     gather_batch(team_, args_, plan_.batches, plan_.layer[0].inputs, place, pairs_, input_);
     team_.sync();
     forward(rows);
