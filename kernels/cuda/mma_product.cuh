@@ -363,7 +363,7 @@ __global__ void __launch_bounds__(warps_of(tile_rows) * warp_size, 1)
 
 /// Widths up to 104 = 13 x 8, twice of which hold 200 columns with 4% of padding. Where a tile
 /// reads its rows anew it costs about as much as 32 columns more.
-using MmaTiles = Tiles<32, 104, 64, 40, 16>;
+using MmaTiles = Tiles<32, 2, 104, 64, 40, 16>;
 
 template <Precision precision>
 struct MmaProducts : MmaTiles {

@@ -9,7 +9,6 @@ constexpr int small_rows = 32;
 constexpr int large_rows = 128;
 constexpr std::int64_t slice_depth = 16;              // a multiple of every rung's slices
 constexpr std::int64_t least_part = 8 * slice_depth;  // below it a part's own sums are not worth it
-constexpr std::int64_t blocks_per_multiprocessor = 2;
 
 std::int64_t padded(std::int64_t extent, std::int64_t tile) {
   return ceil_div(extent, tile) * tile;
@@ -39,7 +38,8 @@ TiledPlan plan_deep_product(const TileWidths& widths, std::int64_t rows, std::in
   const bool large = 4 * padded(rows, large_rows) < 5 * padded(rows, small_rows);
   TiledPlan plan{large ? large_rows : small_rows, columns_for(widths, columns), 1, depth};
   const std::int64_t tiles = plan.blocks(rows, columns);
-  const std::int64_t wanted = blocks_per_multiprocessor * device_limits().multiprocessors / tiles;
+  const std::int64_t wanted =
+      widths.blocks_per_multiprocessor * device_limits().multiprocessors / tiles;
   const std::int64_t parts = std::min(wanted, ceil_div(depth, least_part));
   if (parts > 1) {
     plan.part_depth = padded(ceil_div(depth, parts), slice_depth);

@@ -22,10 +22,11 @@ struct TiledPlan {
 
 /// What a tile's columns are chosen by: the widths there are, the widest first, and what a tile
 /// costs besides its columns - reading its rows - in columns of work. 0 asks for the least padding
-/// alone.
+/// alone. And into how many blocks a multiprocessor a deep product is cut, which all fit at once.
 struct TileWidths {
   std::initializer_list<int> widths;
   int rows_cost;
+  std::int64_t blocks_per_multiprocessor;
 };
 
 /// Tiles for C [rows, columns], the rows as many as still leave every multiprocessor a block.
@@ -37,13 +38,14 @@ TiledPlan plan_deep_product(const TileWidths& widths, std::int64_t rows, std::in
                             std::int64_t depth);
 
 /// The widths that a rung compiles its kernel for, and the plans that choose among them.
-template <int rows_cost, int... widths>
+template <int rows_cost, int blocks_per_multiprocessor, int... widths>
 struct Tiles {
   static TiledPlan plan(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
-    return plan_product({{widths...}, rows_cost}, rows, columns, depth);
+    return plan_product({{widths...}, rows_cost, blocks_per_multiprocessor}, rows, columns, depth);
   }
   static TiledPlan plan_deep(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
-    return plan_deep_product({{widths...}, rows_cost}, rows, columns, depth);
+    return plan_deep_product({{widths...}, rows_cost, blocks_per_multiprocessor}, rows, columns,
+                             depth);
   }
 
   /// Calls function(rows, columns) with the sides of the plan's tile as constants.

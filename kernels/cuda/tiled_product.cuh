@@ -33,12 +33,11 @@ template <Lies lies, int extent>
 class Stage {
  public:
   /// Whole packs first, without a branch among them that a load would have to end for; then what
-  /// lies at an edge.
+  /// lies at an edge. A row of ones needs no load: store has it.
   __device__ void fetch(const Operand& operand, std::int64_t first_row, std::int64_t k,
                         std::int64_t k_end) {
     const bool edges =
-        !operand.packs || (lies == Lies::along_k ? (k_end - k) % pack != 0
-                                                 : operand.rows % pack != 0 || operand.row_of_ones);
+        !operand.packs || (lies == Lies::along_k ? (k_end - k) % pack : operand.rows % pack) != 0;
     const auto each_place = [&](auto use) {
 #pragma unroll
       for (int i = 0; i < packs_a_thread; ++i) {
@@ -56,13 +55,22 @@ class Stage {
     }
   }
 
-  __device__ void store(float (&slice)[slice_depth][pitch(lies, extent)]) const {
+  /// The row of ones goes on past the last k, where the other operand is 0.
+  __device__ void store(const Operand& operand, std::int64_t first_row,
+                        float (&slice)[slice_depth][pitch(lies, extent)]) const {
 #pragma unroll
     for (int i = 0; i < packs_a_thread; ++i) {
       const Place place = place_of(i);
       if (!place.exists) continue;
       if constexpr (lies == Lies::along_rows) {
-        store_pack(&slice[place.k][place.row], held_[i]);
+        Pack<float> held = held_[i];
+#pragma unroll
+        for (int e = 0; e < pack; ++e) {
+          if (operand.row_of_ones && first_row + place.row + e == operand.rows) {
+            held.elements[e] = 1.0F;
+          }
+        }
+        store_pack(&slice[place.k][place.row], held);
       } else {
 #pragma unroll
         for (int e = 0; e < pack; ++e) slice[place.k + e][place.row] = held_[i].elements[e];
@@ -120,8 +128,7 @@ class Stage {
         edge.elements[e] = exists ? element(operand, row, k)[e] : 0.0F;
       } else {
         const bool exists = k < k_end && row + e < operand.rows;
-        const bool one = operand.row_of_ones && k < k_end && row + e == operand.rows;
-        edge.elements[e] = exists ? element(operand, row, k)[e] : one ? 1.0F : 0.0F;
+        edge.elements[e] = exists ? element(operand, row, k)[e] : 0.0F;
       }
     }
     return edge;
@@ -176,8 +183,8 @@ __global__ void __launch_bounds__(threads)
     b_stage.fetch(product.b, first_column, k, k_end);
   };
   const auto store = [&](int buffer) {
-    a_stage.store(a_slices[buffer]);
-    b_stage.store(b_slices[buffer]);
+    a_stage.store(product.a, first_row, a_slices[buffer]);
+    b_stage.store(product.b, first_column, b_slices[buffer]);
   };
 
   fetch(k_begin);
@@ -240,7 +247,7 @@ __global__ void __launch_bounds__(threads)
 
 }  // namespace tiled
 
-struct TiledProducts : Tiles<0, 64, 40, 16, 8> {
+struct TiledProducts : Tiles<0, 4, 64, 40, 16, 8> {
   template <Lies a_lies, Lies b_lies, class Epilogue>
   static void launch(const TiledPlan& plan, const Product& product, const Epilogue& epilogue,
                      cudaStream_t stream) {
