@@ -1,14 +1,19 @@
 // Backward, rung 3 in strict float32: dz of all layers in one launch (chain.cuh), from G and the
 // activations down to dz_1, each in the block's shared memory until the next layer's is made of it.
 // The tiled rung wrote and read them back in a launch a layer. The weights' gradients, which need
-// every point, are its products of what this launch leaves: [dW_l; db_l] = [h_{l-1} 1]^T dz_l.
+// every point, are products of what this launch leaves, [dW_l; db_l] = [h_{l-1} 1]^T dz_l: by
+// kernels that read it once (tall_gradient.h) where they serve, else the tiled rung's.
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "kernels/cuda/chain.cuh"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/layerwise_backward.cuh"
+#include "kernels/cuda/sum_parts.h"
+#include "kernels/cuda/tall_gradient.h"
 #include "kernels/cuda/tiled_product.cuh"
 
 namespace siamese::cuda {
@@ -56,47 +61,74 @@ __global__ void __launch_bounds__(chain_threads, 1)
   }
 }
 
+/// A layer's gradient, and which kernel makes it.
+struct LayerGradient {
+  TallGradient product;
+  std::optional<TallPlan> tall;
+  TiledPlan tiled;  ///< where tall is nothing
+};
+
 /// What a backward pass works in.
 struct Plan {
   ChainPlan chain;
-  std::vector<TiledPlan> weights;  ///< of each layer's gradient
+  std::vector<LayerGradient> gradients;  ///< of each layer
   Buffer<float> dz;
   Buffer<float> parts;
 };
+
+const float* hidden_end(const PairBackwardArgs<float>& args) {
+  return args.hidden + args.points * args.network->hidden_width();
+}
 
 Plan make_plan(const PairBackwardArgs<float>& args) {
   const std::vector<Layer>& layers = args.network->layers();
   Plan plan{.chain = plan_chain(backward_products(*args.network), args.network->embedding_width(),
                                 args.points),
-            .weights = {},
+            .gradients = std::vector<LayerGradient>(layers.size()),
             .dz = Buffer<float>(Device::cuda, args.points * (args.network->hidden_width() +
                                                              args.network->embedding_width())),
             .parts = {}};
-  for (const Layer& layer : layers) {
-    plan.weights.push_back(TiledProducts::plan_deep(layer.inputs + 1, layer.outputs, args.points));
+  const float* dz = plan.dz.data();
+  const float* below = hidden_end(args);
+  std::int64_t most_parts = 0;  // elements
+  for (std::size_t l = layers.size(); l-- > 0;) {
+    const Layer& layer = layers[l];
+    below -= args.points * layer.inputs;
+    LayerGradient& gradient = plan.gradients[l];
+    gradient.product = {.h = l == 0 ? args.x : below,
+                        .dz = dz,
+                        .points = args.points,
+                        .inputs = static_cast<int>(layer.inputs),
+                        .outputs = static_cast<int>(layer.outputs)};
+    dz += args.points * layer.outputs;
+    gradient.tall = plan_tall(gradient.product);
+    gradient.tiled = TiledProducts::plan_deep(layer.inputs + 1, layer.outputs, args.points);
+    const std::int64_t parts = gradient.tall ? gradient.tall->parts : gradient.tiled.parts;
+    if (parts > 1) most_parts = std::max(most_parts, parts * gradient.product.elements());
   }
-  plan.parts = gradient_parts(layers, plan.weights);
+  plan.parts = Buffer<float>(Device::cuda, most_parts);
   return plan;
 }
 
 void launch(const PairBackwardArgs<float>& args, const Plan& plan, cudaStream_t stream) {
   const std::vector<Layer>& layers = args.network->layers();
-  const float* const hidden_end = args.hidden + args.points * args.network->hidden_width();
   if (const unsigned blocks = chain_blocks(plan.chain, args.points); blocks > 0) {
     dz_chain<<<blocks, chain_threads, static_cast<std::size_t>(plan.chain.shared_bytes), stream>>>(
         plan.chain, args.points, static_cast<int>(args.network->embedding_width()),
-        layers.back().activation, args.gradient, args.embeddings, hidden_end, args.parameters,
+        layers.back().activation, args.gradient, args.embeddings, hidden_end(args), args.parameters,
         plan.dz.data());
     SIAMESE_CHECK_LAUNCH("dz_chain");
   }
-  const float* dz = plan.dz.data();
-  const float* below = hidden_end;
   for (std::size_t l = layers.size(); l-- > 0;) {
-    below -= args.points * layers[l].inputs;
-    launch_weight_gradient<TiledProducts>(layers[l], args.points, l == 0 ? args.x : below, dz,
-                                          plan.weights[l], plan.parts.data(), args.gradients,
-                                          stream);
-    dz += args.points * layers[l].outputs;
+    const auto& [product, tall, tiled] = plan.gradients[l];
+    if (tall) {
+      launch_tall(product, *tall, plan.parts.data(), stream);
+      launch_sum_parts(plan.parts.data(), tall->parts, product.elements(),
+                       view(layers[l], args.gradients).weights, stream);
+    } else {
+      launch_weight_gradient<TiledProducts>(layers[l], args.points, product.h, product.dz, tiled,
+                                            plan.parts.data(), args.gradients, stream);
+    }
   }
 }
 
