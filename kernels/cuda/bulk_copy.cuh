@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
-// Bulk copies into shared memory, which the copy engine makes while threads do other things, and
-// the barriers in shared memory that tell when they have arrived: mbarrier and cp.async.bulk, from
-// compute capability 9.0 on.
+// Bulk copies into shared memory and out of it, which the copy engine makes while threads do other
+// things, and the barriers in shared memory that tell when they have arrived: mbarrier and
+// cp.async.bulk, from compute capability 9.0 on.
 
 namespace siamese::cuda {
 
@@ -54,6 +54,25 @@ class CopyBarrier {
 /// After init, by the thread that did it, before the block's threads meet.
 __device__ inline void publish_barriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
+/// Lets bulk copies see what the thread stored to shared memory, once it and the copying thread
+/// have met.
+__device__ inline void fence_bulk_copies() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+/// Begins to copy `bytes`, a multiple of 16, from shared to global memory.
+__device__ inline void bulk_copy_out(void* to, const void* from, int bytes) {
+  asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(to),
+               "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(from))), "r"(bytes)
+               : "memory");
+  asm volatile("cp.async.bulk.commit_group;" ::: "memory");
+}
+
+/// Waits until all copies out that the thread began have read shared memory.
+__device__ inline void wait_for_copies_out() {
+  asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
 }
 
 /// Copies `bytes`, a multiple of 16, from global to shared memory and returns, in every thread of

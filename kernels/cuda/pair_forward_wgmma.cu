@@ -60,8 +60,9 @@ class GroupChain {
 
   template <class Use>
   __device__ void multiply(const FusedLayer& layer, Use use) {
-    warpgroup::multiply_all<Multiplier, true>(input_, fused::weight_blocks(layer, shared_),
-                                              layer.depth / warpgroup::depth, layer.columns, use);
+    warpgroup::multiply_all<Multiplier, true>(
+        input_, fused::weight_blocks(layer, shared_), layer.depth / warpgroup::depth, layer.columns,
+        [](int) { return float2{}; }, use);
   }
 
   __device__ void keep(int column, int i, std::uint32_t pair) {

@@ -1,16 +1,17 @@
 // The first kernel of the training step on warpgroups: stripes of pairs forward to the loss and
 // back to dz_1, all weights in bf16 in shared memory. Of a stripe [64 rows] a warpgroup holds
-//   x [64, 16], h_1 [64, d1], h_2 [64, d2], dz_3 [64, 16]
+//   h_1 [64, d1], dz_3 [64, 16], h_2 [64, d2], x [64, 16]
 // in shared memory; dz_2 and dz_1 take the places of h_2 and h_1. The outer layers' gradients stay
-// in registers over all stripes. The middle layer's would not find room: of it, dz_2 goes to memory
-// for the second kernel (train_middle.cu), with x.
+// in registers over all stripes. The middle layer's would not find room: of it, dz_2 and x go to
+// memory for the second kernel (train_middle.cu), by a bulk copy while dz_1 is made.
 //
 // x has a column of ones behind its last, and so has h_2: the row of a weight's gradient that
-// belongs to it is the bias's gradient. The weights' row there is 0.
+// belongs to it is the bias's gradient. The weights' row there is 0. That of h_2 comes of itself,
+// by the bias of its unit.
 
 #include <iterator>
 
-#include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/activation_pair.cuh"
 #include "kernels/cuda/block_sum.cuh"
 #include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/check.h"
@@ -90,10 +91,10 @@ class TrainChain {
       at += stripe_rows * columns / 2;
       return blocks;
     };
-    x_ = take(outer_columns);
     h1_ = take(plan.layer[0].columns);
-    h2_ = take(plan.layer[1].columns);
     dz3_ = take(outer_columns);
+    h2_ = take(plan.layer[1].columns);  // dz_2 and x, a record, lie side by side
+    x_ = take(outer_columns);
   }
 
   __device__ void run() {
@@ -101,9 +102,7 @@ class TrainChain {
     for (std::int64_t stripe = blockIdx.x * chain_groups + group_; stripe < plan_.stripes;
          stripe += groups) {
       stripe_ = stripe;
-      const warpgroup::Blocks record{
-          reinterpret_cast<std::uint32_t*>(records_ + stripe * plan_.record_bytes()), stripe_rows};
-      load_points(record);
+      load_points();
       Multiplier::meet(group_);
       forward(plan_.layer[0], x_, h1_);
       Multiplier::meet(group_);
@@ -113,14 +112,17 @@ class TrainChain {
       Multiplier::meet(group_);
       add_outer<Multiplier>(h2_, plan_.layer[1].columns, dz3_, last_);
       Multiplier::meet(group_);  // now h_2 may be overwritten
-      backward(plan_.layer[2], plan_.layer[1].activation, dz3_, h2_, [&](int row, int column) {
-        record.own_pair(row, column) = h2_.own_pair(row, column);
-      });
+      backward(plan_.layer[2], plan_.layer[1].activation, dz3_, h2_);
+      fence_bulk_copies();
       Multiplier::meet(group_);
-      backward(plan_.layer[1], plan_.layer[0].activation, h2_, h1_, [](int, int) {});
+      if (copies()) {
+        bulk_copy_out(records_ + stripe * plan_.record_bytes(), h2_.pairs, plan_.record_bytes());
+      }
+      backward(plan_.layer[1], plan_.layer[0].activation, h2_, h1_);
       Multiplier::meet(group_);
       add_outer<Multiplier>(h1_, plan_.layer[0].columns, x_, first_);
-      Multiplier::meet(group_);  // now x may be overwritten
+      if (copies()) wait_for_copies_out();
+      Multiplier::meet(group_);  // now x and dz_2 may be overwritten
     }
   }
 
@@ -141,6 +143,9 @@ class TrainChain {
   __device__ int group() const { return group_; }
 
  private:
+  /// The thread of the warpgroup that copies its records.
+  __device__ bool copies() const { return threadIdx.x % warpgroup::group_threads == 0; }
+
   /// The pair of the lane's rows.
   __device__ std::int64_t pair() const {
     return stripe_ * stripe_pairs + first_row_ / 2 + lane_ / 4;
@@ -151,7 +156,7 @@ class TrainChain {
   }
 
   /// x of the stripe's points and its column of ones; all 0 where there is no pair.
-  __device__ void load_points(const warpgroup::Blocks& record) const {
+  __device__ void load_points() const {
     const int inputs = plan_.layer[0].inputs;
     const bool exists = pair() < plan_.pairs;
     const PointPair points = exists ? points_of(args_.pairs, pair()) : PointPair{};
@@ -165,31 +170,28 @@ class TrainChain {
 #pragma unroll
       for (int first = 0; first < outer_columns; first += 8) {
         const int column = first + lane_ % 4 * 2;
-        const std::uint32_t values = mma::bf16_pair(element(column), element(column + 1));
-        x_.own_pair(first_row_ + i * 8, first) = values;
-        record.own_pair(first_row_ + i * 8, plan_.layer[1].columns + first) = values;
+        x_.own_pair(first_row_ + i * 8, first) =
+            mma::bf16_pair(element(column), element(column + 1));
       }
     }
   }
 
-  /// to = act(from W + b), and 1 in the column behind the last.
+  /// to = act(from W + b).
   __device__ void forward(const FusedLayer& layer, const warpgroup::Blocks& from,
                           const warpgroup::Blocks& to) const {
     warpgroup::multiply_all<Multiplier, true>(
         from, fused::weight_blocks(layer, shared_), layer.depth / warpgroup::depth, layer.columns,
+        [&](int first) {
+          return *reinterpret_cast<const float2*>(bias(layer) + first + lane_ % 4 * 2);
+        },
         [&](int first, const auto& sums) {
           with_activation(layer.activation, [&](auto activation) {
 #pragma unroll
             for (int t = 0; t < static_cast<int>(std::size(sums)); ++t) {
-              const int column = first + t * 8 + lane_ % 4 * 2;
-              const auto value = [&](int e, float sum) {
-                if (column + e == layer.outputs) return 1.0F;
-                return activate(activation.value, sum + bias(layer)[column + e]);
-              };
 #pragma unroll
               for (int i = 0; i < 2; ++i) {
                 to.own_pair(first_row_ + i * 8, first + t * 8) =
-                    mma::bf16_pair(value(0, sums[t][i * 2]), value(1, sums[t][i * 2 + 1]));
+                    activated_pair<activation.value>(sums[t][i * 2], sums[t][i * 2 + 1]);
               }
             }
           });
@@ -244,25 +246,20 @@ class TrainChain {
     }
   }
 
-  /// h = (dz W^T) * act'(h), and after(row, column) for the lane's own pairs of it.
-  template <class After>
+  /// h = (dz W^T) * act'(h).
   __device__ void backward(const FusedLayer& layer, Activation below, const warpgroup::Blocks& dz,
-                           const warpgroup::Blocks& h, After after) const {
+                           const warpgroup::Blocks& h) const {
     warpgroup::multiply_all<Multiplier, false>(
         dz, fused::weight_blocks(layer, shared_), layer.columns / warpgroup::depth, layer.depth,
+        [](int) { return float2{}; },
         [&](int first, const auto& sums) {
           with_activation(below, [&](auto activation) {
 #pragma unroll
             for (int t = 0; t < static_cast<int>(std::size(sums)); ++t) {
 #pragma unroll
               for (int i = 0; i < 2; ++i) {
-                const int row = first_row_ + i * 8;
-                std::uint32_t& place = h.own_pair(row, first + t * 8);
-                const float2 output = mma::float_pair(place);
-                place = mma::bf16_pair(
-                    sums[t][i * 2] * activation_derivative(activation.value, output.x),
-                    sums[t][i * 2 + 1] * activation_derivative(activation.value, output.y));
-                after(row, first + t * 8);
+                std::uint32_t& place = h.own_pair(first_row_ + i * 8, first + t * 8);
+                place = derived_pair<activation.value>(sums[t][i * 2], sums[t][i * 2 + 1], place);
               }
             }
           });
@@ -297,6 +294,12 @@ __global__ void __launch_bounds__(chain_threads, 1)
   if constexpr (Multiplier::available) {
     extern __shared__ __align__(128) unsigned char shared[];
     bulk_copy_to_all(shared, image, plan.image_bytes);
+    const FusedLayer& middle = plan.layer[1];
+    if (threadIdx.x == 0) {
+      reinterpret_cast<float*>(shared + middle.bias)[middle.outputs] =
+          bias_of_one(middle.activation);
+    }
+    __syncthreads();
     TrainChain<Multiplier, distance> chain(plan, args, shared, records);
     chain.run();
     const std::int64_t part = static_cast<std::int64_t>(blockIdx.x) * chain_groups + chain.group();

@@ -8,7 +8,7 @@
 // bulk copies and handed back when both others have used them. With wgmma it gives its registers to
 // them; its twin makes A of 16 rows at a time instead, for which each thread's own suffice.
 
-#include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/activation_pair.cuh"
 #include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/train_wgmma_kernels.h"
@@ -65,7 +65,10 @@ __device__ void multiply_records(const TrainPlan& plan, const float* bias, unsig
   const FusedLayer& layer = plan.recomputed;
   const warpgroup::Operand<Multiplier, true> weights(fused::weight_blocks(layer, shared), 0,
                                                      first_unit);
-  const float own_bias[2] = {bias[own_unit], bias[own_unit + 8]};
+  const auto bias_of = [&](int unit) {  // behind the last comes that of ones
+    return unit == layer.outputs ? bias_of_one(layer.activation) : bias[unit];
+  };
+  const float own_bias[2] = {bias_of(own_unit), bias_of(own_unit + 8)};
 
   float sums[count][blocks][4] = {};
   each_stripe(plan, [&](std::int64_t round, std::int64_t) {
@@ -78,7 +81,12 @@ __device__ void multiply_records(const TrainPlan& plan, const float* bias, unsig
 
     constexpr int taken = Multiplier::depth_at_once;  // of the stripe's rows
     for (int first = 0; first < stripe_rows; first += taken) {
-      warpgroup::Sums<taken / 8> z = {};
+      warpgroup::Sums<taken / 8> z;
+#pragma unroll
+      for (int t = 0; t < taken / 8; ++t) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) z[t][i] = own_bias[i / 2];
+      }
       warpgroup::multiply<Multiplier>(weights, warpgroup::Operand<Multiplier, false>(x, first, 0),
                                       outer_columns / warpgroup::depth, z);
       warpgroup::Rows<taken / warpgroup::depth> h;
@@ -87,11 +95,8 @@ __device__ void multiply_records(const TrainPlan& plan, const float* bias, unsig
         for (int t = 0; t < taken / 8; ++t) {
 #pragma unroll
           for (int i = 0; i < 2; ++i) {
-            const auto unit = [&](float sum) {
-              if (own_unit + i * 8 == layer.outputs) return 1.0F;
-              return activate(activation.value, sum + own_bias[i]);
-            };
-            h[t / 2][t % 2 * 2 + i] = mma::bf16_pair(unit(z[t][i * 2]), unit(z[t][i * 2 + 1]));
+            h[t / 2][t % 2 * 2 + i] =
+                activated_pair<activation.value>(z[t][i * 2], z[t][i * 2 + 1]);
           }
         }
       });

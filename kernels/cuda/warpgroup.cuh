@@ -20,6 +20,8 @@
 //                                 sums, and A where it is in registers
 //   multiply_add(a, b, sums)      adds A B to Sums of 2, 8 or 13 blocks; 2 take no A in registers
 //   finish(sums .., a ..)         waits for the products since begin, with the same registers
+//   commit(), wait<n>(sums ..)    the same in steps: the products so far are a group; wait for all
+//                                 groups but the last n, which leaves these sums
 //   give_registers<n>(), take_registers<n>()
 //                                 of each thread, which a group leaves to the others of its block
 //                                 or has of them
@@ -92,34 +94,74 @@ struct Place {
 template <class Multiplier, bool turned>
 using Operand = typename Multiplier::template Operand<turned>;
 
-/// c += A B over so many steps of 16 along k.
+/// c += A B over so many steps of 16 along k, as one group of products after begin.
 template <class Multiplier, class A, class B, int blocks>
-__device__ void multiply(A a, B b, int steps, float (&c)[blocks][4]) {
-  Multiplier::begin(c);
+__device__ void multiply_group(A a, B b, int steps, float (&c)[blocks][4]) {
   for (int s = 0; s < steps; ++s) {
     Multiplier::multiply_add(a, b, c);
     a.step();
     b.step();
   }
-  Multiplier::finish(c);
+  Multiplier::commit();
 }
 
-/// use(column, sums) for the columns of C = A B, 64 at a time and what is left by 16. A is [64,
-/// depth]; B [depth, columns] lies as it is in its blocks or, as_is false, as its transpose.
-template <class Multiplier, bool as_is, class Use>
-__device__ void multiply_all(const Blocks& a, const Blocks& b, int steps, int columns, Use use) {
+/// The same, from begin to its end.
+template <class Multiplier, class A, class B, int blocks>
+__device__ void multiply(A a, B b, int steps, float (&c)[blocks][4]) {
+  Multiplier::begin(c);
+  multiply_group<Multiplier>(a, b, steps, c);
+  Multiplier::template wait<0>(c);
+}
+
+/// Sums of which each row is start(column), float2 for the lane's pair of the block at `column`.
+template <class Start, int blocks>
+__device__ void start_sums(Start start, int column, float (&sums)[blocks][4]) {
+#pragma unroll
+  for (int t = 0; t < blocks; ++t) {
+    const float2 pair = start(column + t * 8);
+    sums[t][0] = sums[t][2] = pair.x;
+    sums[t][1] = sums[t][3] = pair.y;
+  }
+}
+
+/// use(column, sums) for the columns of C = A B, of whose rows each begins as start(column) has it,
+/// in every block of 8. A is [64, depth]; B [depth, columns] lies as it is in its blocks or, as_is
+/// false, as its transpose.
+///
+/// Where they are twice 104, as those of the seed's network, one half is used while the other is
+/// multiplied, and A is read half as often as by 64 columns. Others come 64 at a time and what is
+/// left by 16.
+template <class Multiplier, bool as_is, class Start, class Use>
+__device__ void multiply_all(const Blocks& a, const Blocks& b, int steps, int columns, Start start,
+                             Use use) {
   const Operand<Multiplier, false> left(a, 0, 0);
   const auto right = [&](int column) {
     return Operand<Multiplier, as_is>(b, as_is ? 0 : column, as_is ? column : 0);
   };
+  constexpr int half = 104;
+  if (columns == 2 * half) {
+    Sums<half / 8> sums[2];
+    start_sums(start, 0, sums[0]);
+    start_sums(start, half, sums[1]);
+    Multiplier::begin(sums);
+    multiply_group<Multiplier>(left, right(0), steps, sums[0]);
+    multiply_group<Multiplier>(left, right(half), steps, sums[1]);
+    Multiplier::template wait<1>(sums[0]);
+    use(0, sums[0]);
+    Multiplier::template wait<0>(sums[1]);
+    use(half, sums[1]);
+    return;
+  }
   int column = 0;
   for (; column + 64 <= columns; column += 64) {
-    Sums<8> sums = {};
+    Sums<8> sums;
+    start_sums(start, column, sums);
     multiply<Multiplier>(left, right(column), steps, sums);
     use(column, sums);
   }
   for (; column < columns; column += 16) {
-    Sums<2> sums = {};
+    Sums<2> sums;
+    start_sums(start, column, sums);
     multiply<Multiplier>(left, right(column), steps, sums);
     use(column, sums);
   }

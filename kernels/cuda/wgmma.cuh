@@ -50,11 +50,18 @@ struct Wgmma {
     asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
   }
 
+  static __device__ void commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+
+  template <int last, class... Registers>
+  static __device__ void wait(Registers&... registers) {
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(last) : "memory");
+    (pin(registers), ...);
+  }
+
   template <class... Registers>
   static __device__ void finish(Registers&... registers) {
-    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
-    asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
-    (pin(registers), ...);
+    commit();
+    wait<0>(registers...);
   }
 
   template <int registers>
@@ -90,6 +97,28 @@ struct Wgmma {
           "+f"(c[4][2]), "+f"(c[4][3]), "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
           "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]), "+f"(c[7][0]), "+f"(c[7][1]),
           "+f"(c[7][2]), "+f"(c[7][3])
+        : "l"(a.descriptor), "l"(b.descriptor), "n"(a_turned), "n"(b_turned));
+  }
+
+  template <bool a_turned, bool b_turned>
+  static __device__ void multiply_add(const Operand<a_turned>& a, const Operand<b_turned>& b,
+                                      warpgroup::Sums<13>& c) {
+    asm volatile(
+        "wgmma.mma_async.sync.aligned.m64n104k16.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, "
+        "%8, "
+        "%9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, "
+        "%27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, "
+        "%45, %46, %47, %48, %49, %50, %51}, %52, %53, 1, 1, 1, %54, %55;"
+        : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]), "+f"(c[1][0]), "+f"(c[1][1]),
+          "+f"(c[1][2]), "+f"(c[1][3]), "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]),
+          "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]), "+f"(c[4][0]), "+f"(c[4][1]),
+          "+f"(c[4][2]), "+f"(c[4][3]), "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
+          "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]), "+f"(c[7][0]), "+f"(c[7][1]),
+          "+f"(c[7][2]), "+f"(c[7][3]), "+f"(c[8][0]), "+f"(c[8][1]), "+f"(c[8][2]), "+f"(c[8][3]),
+          "+f"(c[9][0]), "+f"(c[9][1]), "+f"(c[9][2]), "+f"(c[9][3]), "+f"(c[10][0]),
+          "+f"(c[10][1]), "+f"(c[10][2]), "+f"(c[10][3]), "+f"(c[11][0]), "+f"(c[11][1]),
+          "+f"(c[11][2]), "+f"(c[11][3]), "+f"(c[12][0]), "+f"(c[12][1]), "+f"(c[12][2]),
+          "+f"(c[12][3])
         : "l"(a.descriptor), "l"(b.descriptor), "n"(a_turned), "n"(b_turned));
   }
 

@@ -33,6 +33,9 @@ struct WgmmaTwin {
 
   template <class... Registers>
   static __device__ void begin(Registers&...) {}
+  static __device__ void commit() {}
+  template <int last, class... Registers>
+  static __device__ void wait(Registers&...) {}
   template <class... Registers>
   static __device__ void finish(Registers&...) {}
 
