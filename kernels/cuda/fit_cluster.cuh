@@ -13,6 +13,20 @@ namespace siamese::cuda {
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
 
+/// Quotients by one divisor, of numbers from 0 to below 2^22: in float32, whose error is then less
+/// than the half over the divisor that lies between (i + 1/2) / divisor and a whole number. All
+/// that counts elements of shared memory is far below.
+class SmallDivisor {
+ public:
+  __device__ explicit SmallDivisor(int divisor) : inverse_(1.0F / static_cast<float>(divisor)) {}
+  __device__ int quotient(int i) const {
+    return static_cast<int>((static_cast<float>(i) + 0.5F) * inverse_);
+  }
+
+ private:
+  float inverse_;
+};
+
 /// A whole training by one cluster, whose blocks each own a slice of every hidden layer's units,
 /// with the weights and moments that belong to it, in shared memory. They meet where a sum or a
 /// product runs over units of all blocks. A step of L layers:
@@ -120,11 +134,17 @@ class ClusterFit {
   }
   /// h_l: of all units in a step's turn, or of the own.
   __device__ Panel<T> output(const ClusterLayer& layer, int turn) const {
-    if (layer.gathered) return panel(layer.output, turn, layer.outputs + 1);
-    return panel(layer.output, layer.units + 1);
+    const int columns = (layer.gathered ? layer.outputs : layer.units) + 1;
+    return panel(layer.output, layer.gathered ? turn : 0, columns);
   }
+  /// What layer l multiplies. Chosen by place: of a pointer that is one of two the compiler no
+  /// longer knows that both are to shared memory.
   __device__ Panel<T> input(int l, int turn) const {
-    return l == 0 ? input_ : output(plan_.layer[l - 1], turn);
+    const ClusterLayer& below = plan_.layer[max(l - 1, 0)];
+    const bool first = l == 0;
+    return panel(
+        first ? plan_.input : below.output, !first && below.gathered ? turn : 0,
+        first ? plan_.layer[0].inputs + 1 : (below.gathered ? below.outputs : below.units) + 1);
   }
   __device__ Panel<T> share(int turn, int block) const {
     return dense(plan_.shares, turn * cluster_blocks + block, last_.outputs);
@@ -142,9 +162,10 @@ class ClusterFit {
     const int rows = last ? last_rows() : layer.inputs + 1;
     const int columns = last ? layer.outputs : units.count;
     const int stride = static_cast<int>(panel_stride<T>(weight_columns(layer)));
+    const SmallDivisor by_columns(columns);
     for (int i = team_.rank(); i < rows * columns; i += team_.size()) {
-      const int r = i / columns;
-      const int c = i % columns;
+      const int r = by_columns.quotient(i);
+      const int c = i - r * columns;
       const int bias_or_unit = r < units.count ? units.begin + r : layer.inputs;
       const int row = last ? bias_or_unit : r;
       const int column = last ? c : units.begin + c;
@@ -290,9 +311,10 @@ class ClusterFit {
              });
     cluster_.sync();
     const Panel<T> e{at<T>(plan_.embeddings), embedding_stride(width)};
+    const SmallDivisor by_width(width);
     for (int i = team_.rank(); i < rows * width; i += team_.size()) {
-      const int r = i / width;
-      const int c = i % width;
+      const int r = by_width.quotient(i);
+      const int c = i - r * width;
       T z = T(0);
       for (int block = 0; block < cluster_blocks; ++block) z += row_of(share(turn, block), r)[c];
       row_of(e, r)[c] = activate(last_.activation, z);
@@ -345,9 +367,10 @@ class ClusterFit {
     const ClusterLayer& layer = plan_.layer[l];
     const ClusterLayer& below = plan_.layer[l - 1];
     const Panel<T> to = dense(below.received, rank_, below.units);
+    const SmallDivisor by_units(below.units);
     multiply_transposed(team_, rows, slice(layer).count, layer.inputs, gradient(layer),
                         trained(layer).weights, [&](int r, int k, T dh) {
-                          const int owner = k / below.units;
+                          const int owner = by_units.quotient(k);
                           row_of(remote(to, owner), r)[k - owner * below.units] = dh;
                         });
   }
@@ -357,9 +380,10 @@ class ClusterFit {
     const Slice units = slice(layer);
     const Panel<T> h = output(layer, turn);
     const Panel<T> dz = gradient(layer);
+    const SmallDivisor by_units(units.count);
     for (int i = team_.rank(); i < rows * units.count; i += team_.size()) {
-      const int r = i / units.count;
-      const int c = i % units.count;
+      const int r = by_units.quotient(i);
+      const int c = i - r * units.count;
       T dh = T(0);
       for (int block = 0; block < cluster_blocks; ++block) {
         dh += row_of(dense(layer.received, block, layer.units), r)[c];
