@@ -34,6 +34,33 @@ __device__ void for_elements(const ChainPlan& plan, std::int64_t first, std::int
   }
 }
 
+/// The same for a matrix that is read: use(line element, element, whether it exists, its value or
+/// 0). Many loads are on their way before the first is used; they come from far.
+template <class Use>
+__device__ void for_elements_of(const float* __restrict__ matrix, const ChainPlan& plan,
+                                std::int64_t first, std::int64_t points, int width, Use use) {
+  constexpr int features = 8;
+  constexpr int ahead = 13;  // twice of which hold 200 features
+  const int thread = static_cast<int>(threadIdx.x);
+  for (int row = thread / features; row < plan.rows; row += chain_threads / features) {
+    const bool exists = first + row < points;
+    const std::int64_t line = (first + row) * width;
+    for (int begin = thread % features; begin < width; begin += ahead * features) {
+      float values[ahead];
+#pragma unroll
+      for (int n = 0; n < ahead; ++n) {
+        const int k = begin + n * features;
+        values[n] = exists && k < width ? __ldg(matrix + line + k) : 0.0F;
+      }
+#pragma unroll
+      for (int n = 0; n < ahead; ++n) {
+        const int k = begin + n * features;
+        if (k < width) use(k * plan.pitch + row, line + k, exists, values[n]);
+      }
+    }
+  }
+}
+
 /// How the weights of a step lie in memory.
 enum class Weights {
   as_stored,  ///< B = W: element (k, column) at W[k * columns + column]

@@ -31,23 +31,22 @@ __global__ void __launch_bounds__(chain_threads, 1)
   for (std::int64_t first = std::int64_t{blockIdx.x} * plan.rows; first < points;
        first += std::int64_t{gridDim.x} * plan.rows) {
     float* output = dz;
-    // dz = dh * act'(z), told from h.
-    const auto finish = [&](Activation act, int columns, const float* h, auto dh_of) {
+    // dz = dh * act'(z), told from h, in dh's place: a thread has the same elements each time. Both
+    // are 0 where there is no point.
+    const auto finish = [&](Activation act, int columns, const float* h) {
       with_activation(act, [&](auto activation) {
-        chain::for_elements(
-            plan, first, points, columns, [&](int at, std::int64_t element, bool exists) {
-              float value = 0.0F;
-              if (exists) {
-                value = dh_of(at, element) * activation_derivative(activation.value, h[element]);
-                output[element] = value;
-              }
-              lines[at] = value;
-            });
+        chain::for_elements_of(h, plan, first, points, columns,
+                               [&](int at, std::int64_t element, bool exists, float h_value) {
+                                 lines[at] *= activation_derivative(activation.value, h_value);
+                                 if (exists) output[element] = lines[at];
+                               });
       });
       output += points * columns;
     };
 
-    finish(last, width, embeddings, [&](int, std::int64_t element) { return gradient[element]; });
+    chain::for_elements_of(gradient, plan, first, points, width,
+                           [&](int at, std::int64_t, bool, float value) { lines[at] = value; });
+    finish(last, width, embeddings);
     const float* h = hidden_end;
     for (int s = 0; s < plan.steps; ++s) {
       const ChainStep& step = plan.step[s];
@@ -55,7 +54,7 @@ __global__ void __launch_bounds__(chain_threads, 1)
                                                   [](int, auto&) {});
       __syncthreads();
       h -= points * step.columns;
-      finish(step.activation, step.columns, h, [&](int at, std::int64_t) { return lines[at]; });
+      finish(step.activation, step.columns, h);
     }
     __syncthreads();
   }

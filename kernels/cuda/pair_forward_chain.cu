@@ -20,9 +20,8 @@ __global__ void __launch_bounds__(chain_threads, 1)
   float* const slices = lines + plan.slices;
   for (std::int64_t first = std::int64_t{blockIdx.x} * plan.rows; first < points;
        first += std::int64_t{gridDim.x} * plan.rows) {
-    chain::for_elements(
-        plan, first, points, plan.step[0].depth,
-        [&](int at, std::int64_t element, bool exists) { lines[at] = exists ? x[element] : 0.0F; });
+    chain::for_elements_of(x, plan, first, points, plan.step[0].depth,
+                           [&](int at, std::int64_t, bool, float value) { lines[at] = value; });
     float* output = hidden;
     for (int s = 0; s < plan.steps; ++s) {
       const ChainStep& step = plan.step[s];

@@ -7,20 +7,34 @@
 namespace siamese::cuda {
 namespace {
 
-constexpr int threads = 256;
+constexpr int warps = 8;  // of a block, for a warp's width of elements; each sums every 8th part
 
 __global__ void sum_parts(const float* __restrict__ parts,  // [part_count, count]
                           std::int64_t part_count, std::int64_t count, float* __restrict__ sums) {
-  for (std::int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    sums[i] = part_sum(parts, part_count, count, i);
+  __shared__ float warp_sums[warps][warp_size];
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  const std::int64_t i = std::int64_t{blockIdx.x} * warp_size + lane;
+  const bool exists = i < count;
+  const std::int64_t own_parts = (part_count - warp + warps - 1) / warps;
+  if (exists) {
+    warp_sums[warp][lane] = part_sum(parts + warp * count, own_parts, warps * count, i);
   }
+  __syncthreads();
+  if (warp > 0 || !exists) return;
+  float total = 0.0F;
+#pragma unroll
+  for (int w = 0; w < warps; ++w) total += warp_sums[w][lane];
+  sums[i] = total;
 }
 
 }  // namespace
 
 void launch_sum_parts(const float* parts, std::int64_t part_count, std::int64_t count, float* sums,
                       cudaStream_t stream) {
-  sum_parts<<<strided_blocks(count, threads), threads, 0, stream>>>(parts, part_count, count, sums);
+  if (count == 0) return;
+  sum_parts<<<tile_blocks(ceil_div(count, warp_size), "sum_parts"), warps * warp_size, 0, stream>>>(
+      parts, part_count, count, sums);
   SIAMESE_CHECK_LAUNCH("sum_parts");
 }
 
