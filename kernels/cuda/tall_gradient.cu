@@ -42,16 +42,16 @@ bool serves(const TallGradient& g) {
   const std::int64_t groups = std::int64_t{row_groups(g)} * column_groups(g);
   return g.inputs % rows == 0 && g.outputs % columns == 0 && g.outputs % pack == 0 &&
          holds_packs(g.h) && holds_packs(g.dz) && groups >= least_groups && groups <= threads &&
-         shared_bytes(g) <= shared_limit(shared_bytes_80);
+         g.outputs <= threads && shared_bytes(g) <= shared_limit(shared_bytes_80);
 }
 
 /// Sets out with `left` rows, at most a slice; zeros behind them.
-__device__ void begin_rows(float* to, const float* from, int width, std::int64_t left) {
+__device__ void begin_rows(float* to, const float* from, int width, int left) {
   constexpr int bytes = pack * sizeof(float);
   const int packs = slice_depth * width / pack;
 #pragma unroll 1  // at most a few
   for (int i = static_cast<int>(threadIdx.x); i < packs; i += threads) {
-    const bool exists = i * pack < left * width;
+    const bool exists = i * pack < min(left, slice_depth) * width;
     __pipeline_memcpy_async(to + i * pack, from + i * pack, bytes, exists ? 0 : bytes);
   }
 }
@@ -70,18 +70,19 @@ __global__ void __launch_bounds__(threads, 1)
   const int next_column = column_groups(g) * pack;
   const bool works = thread < row_groups(g) * column_groups(g);
   const std::int64_t part = blockIdx.x;
-  const std::int64_t k_end = min((part + 1) * part_depth, g.points);
+  const std::int64_t first = part * part_depth;
+  const int depth = static_cast<int>(min(part_depth, g.points - first));
 
-  std::int64_t k_begun = part * part_depth;
+  int begun = 0;
   const auto begin = [&](int stage) {
-    float* const to = slices + stage * slice_elements(g);
-    if (k_begun < k_end) {
-      begin_rows(to, g.h + k_begun * g.inputs, g.inputs, k_end - k_begun);
-      begin_rows(to + slice_depth * g.inputs, g.dz + k_begun * g.outputs, g.outputs,
-                 k_end - k_begun);
+    if (begun < depth) {
+      float* const to = slices + stage * slice_elements(g);
+      const std::int64_t k = first + begun;
+      begin_rows(to, g.h + k * g.inputs, g.inputs, depth - begun);
+      begin_rows(to + slice_depth * g.inputs, g.dz + k * g.outputs, g.outputs, depth - begun);
     }
     __pipeline_commit();
-    k_begun += slice_depth;
+    begun += slice_depth;
   };
 
   float sums[rows][columns] = {};
@@ -89,7 +90,7 @@ __global__ void __launch_bounds__(threads, 1)
 #pragma unroll
   for (int early = 0; early < stages - 1; ++early) begin(early);
   int stage = 0;
-  for (std::int64_t k = part * part_depth; k < k_end; k += slice_depth) {
+  for (int k = 0; k < depth; k += slice_depth) {
     __pipeline_wait_prior(stages - 2);
     __syncthreads();
     // Into the slice that all have left behind.
@@ -100,7 +101,7 @@ __global__ void __launch_bounds__(threads, 1)
       const float* a_line = h + row;
       const float* b_line = dz + pack_column;
       const float* pair_line = dz + pair_column;
-#pragma unroll 4
+#pragma unroll 2
       for (int j = 0; j < slice_depth; ++j) {
         const Pack<float> a[2] = {load_pack(a_line), load_pack(a_line + next_row)};
         const Pack<float> b[2] = {load_pack(b_line), load_pack(b_line + next_column)};
@@ -121,7 +122,7 @@ __global__ void __launch_bounds__(threads, 1)
       }
     }
     if (thread < g.outputs) {
-#pragma unroll
+#pragma unroll 4
       for (int j = 0; j < slice_depth; ++j) bias += dz[j * g.outputs + thread];
     }
     stage = (stage + 1) % stages;
