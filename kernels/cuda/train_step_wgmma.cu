@@ -6,7 +6,7 @@
 //   train_chain     forward, loss, dz_3 .. dz_1, gradients of the outer layers
 //   train_middle    gradient of the middle layer
 //   conclude_loss   the loss, the step count and Adam's scalars of the step
-//   train_update    each block's gradients added up in order, and Adam
+//   train_update    the blocks' gradients added up in a fixed order, and Adam
 // Rung 4 is its twin, the same kernels with products by mma.sync: to tell what wgmma itself buys,
 // and for devices of compute capability 9.0 or later without it (wgmma_twin.cuh).
 //
@@ -33,6 +33,7 @@ namespace siamese::cuda {
 namespace {
 
 constexpr int update_threads = 256;
+constexpr int update_slices = update_threads / warp_size;
 
 /// Parts of gradients of some parameters [count, stride].
 struct GradientParts {
@@ -40,7 +41,12 @@ struct GradientParts {
   std::int64_t count;
   std::int64_t stride;
 
-  __device__ float sum(std::int64_t i) const { return part_sum(data, count, stride, i); }
+  /// Of one of `update_slices` of the parts.
+  __device__ float sum(int slice, std::int64_t i) const {
+    const std::int64_t begin = count * slice / update_slices;
+    const std::int64_t end = count * (slice + 1) / update_slices;
+    return part_sum(data + begin * stride, end - begin, stride, i);
+  }
 };
 
 /// One block, for the loss is one sum.
@@ -54,17 +60,32 @@ __global__ void conclude_loss(const double* costs, std::int64_t count, double me
   if (threadIdx.x == 0) *loss_value = mean * sum;
 }
 
-/// The middle layer's parameters lie between those of the outer layers.
+/// A block takes a warp's width of parameters at a time. Each of its warps adds up a slice of their
+/// parts, so that few loads wait for one another, and the first one the slices. The middle layer's
+/// parameters lie between those of the outer layers.
 __global__ void train_update(const TrainStepArgs<float> args, std::int64_t count,
                              const AdamStep* scalars, GradientParts outer,
                              std::int64_t middle_begin, GradientParts middle) {
+  __shared__ float sums[update_slices][warp_size];
   const AdamConstants<float> constants(args.adam, *scalars);
-  for (std::int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    const std::int64_t past_begin = i - middle_begin;
-    const float gradient = past_begin < 0               ? outer.sum(i)
-                           : past_begin < middle.stride ? middle.sum(past_begin)
-                                                        : outer.sum(i - middle.stride);
-    constants.update(gradient, args.parameters[i], args.m[i], args.v[i]);
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int slice = static_cast<int>(threadIdx.x) / warp_size;
+  for (std::int64_t first = std::int64_t{blockIdx.x} * warp_size; first < count;
+       first += std::int64_t{gridDim.x} * warp_size) {
+    const std::int64_t i = first + lane;
+    if (i < count) {
+      const std::int64_t past_begin = i - middle_begin;
+      sums[slice][lane] = past_begin < 0               ? outer.sum(slice, i)
+                          : past_begin < middle.stride ? middle.sum(slice, past_begin)
+                                                       : outer.sum(slice, i - middle.stride);
+    }
+    __syncthreads();
+    if (slice == 0 && i < count) {
+      float gradient = 0.0F;
+      for (const auto& of_slice : sums) gradient += of_slice[lane];
+      constants.update(gradient, args.parameters[i], args.m[i], args.v[i]);
+    }
+    __syncthreads();  // now the sums may be overwritten
   }
 }
 
@@ -116,7 +137,7 @@ void launch_step(const TrainStepArgs<float>& args, const Plan& plan, cudaStream_
   SIAMESE_CHECK_LAUNCH("conclude_loss");
   const std::int64_t count = args.network->parameter_count();
   const std::int64_t middle = plan.train.parameters(1);
-  train_update<<<strided_blocks(count, update_threads), update_threads, 0, stream>>>(
+  train_update<<<strided_blocks(count, warp_size), update_threads, 0, stream>>>(
       args, count, plan.scalars.data(),
       {plan.outer.data(), plan.chain_blocks * chain_groups, count - middle},
       plan.train.layer[1].parameters, {plan.middle.data(), plan.middle_blocks, middle});
