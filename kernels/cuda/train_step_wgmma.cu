@@ -20,9 +20,9 @@
 #include "kernels/cuda/adam.cuh"
 #include "kernels/cuda/block_sum.cuh"
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/in_batches.cuh"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/part_sum.cuh"
 #include "kernels/cuda/train_wgmma_kernels.h"
 #include "kernels/cuda/variant_parts.h"
 #include "kernels/cuda/weight_image.h"
@@ -33,7 +33,8 @@ namespace siamese::cuda {
 namespace {
 
 constexpr int update_threads = 256;
-constexpr int update_slices = update_threads / warp_size;
+constexpr int update_slices = 4;
+constexpr int update_width = update_threads / update_slices;  ///< parameters of a block at a time
 
 /// Parts of gradients of some parameters [count, stride].
 struct GradientParts {
@@ -41,11 +42,14 @@ struct GradientParts {
   std::int64_t count;
   std::int64_t stride;
 
-  /// Of one of `update_slices` of the parts.
+  /// Of every `update_slices`th of the parts, from number `slice` on.
   __device__ float sum(int slice, std::int64_t i) const {
-    const std::int64_t begin = count * slice / update_slices;
-    const std::int64_t end = count * (slice + 1) / update_slices;
-    return part_sum(data + begin * stride, end - begin, stride, i);
+    constexpr int batch = 16;
+    float sum = 0.0F;
+    in_batches<batch>(
+        slice, update_slices, static_cast<int>(count),
+        [&](int part) { return data[part * stride + i]; }, [&](int, float value) { sum += value; });
+    return sum;
   }
 };
 
@@ -60,29 +64,29 @@ __global__ void conclude_loss(const double* costs, std::int64_t count, double me
   if (threadIdx.x == 0) *loss_value = mean * sum;
 }
 
-/// A block takes a warp's width of parameters at a time. Each of its warps adds up a slice of their
-/// parts, so that few loads wait for one another, and the first one the slices. The middle layer's
-/// parameters lie between those of the outer layers.
+/// A slice of the parts of a parameter is a thread's, so that few loads wait for one another, and
+/// the first one adds up the slices. The middle layer's parameters lie between those of the outer
+/// layers.
 __global__ void train_update(const TrainStepArgs<float> args, std::int64_t count,
                              const AdamStep* scalars, GradientParts outer,
                              std::int64_t middle_begin, GradientParts middle) {
-  __shared__ float sums[update_slices][warp_size];
+  __shared__ float sums[update_slices][update_width];
   const AdamConstants<float> constants(args.adam, *scalars);
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int slice = static_cast<int>(threadIdx.x) / warp_size;
-  for (std::int64_t first = std::int64_t{blockIdx.x} * warp_size; first < count;
-       first += std::int64_t{gridDim.x} * warp_size) {
-    const std::int64_t i = first + lane;
+  const int column = static_cast<int>(threadIdx.x) % update_width;
+  const int slice = static_cast<int>(threadIdx.x) / update_width;
+  for (std::int64_t first = std::int64_t{blockIdx.x} * update_width; first < count;
+       first += std::int64_t{gridDim.x} * update_width) {
+    const std::int64_t i = first + column;
     if (i < count) {
       const std::int64_t past_begin = i - middle_begin;
-      sums[slice][lane] = past_begin < 0               ? outer.sum(slice, i)
-                          : past_begin < middle.stride ? middle.sum(slice, past_begin)
-                                                       : outer.sum(slice, i - middle.stride);
+      sums[slice][column] = past_begin < 0               ? outer.sum(slice, i)
+                            : past_begin < middle.stride ? middle.sum(slice, past_begin)
+                                                         : outer.sum(slice, i - middle.stride);
     }
     __syncthreads();
     if (slice == 0 && i < count) {
       float gradient = 0.0F;
-      for (const auto& of_slice : sums) gradient += of_slice[lane];
+      for (const auto& of_slice : sums) gradient += of_slice[column];
       constants.update(gradient, args.parameters[i], args.m[i], args.v[i]);
     }
     __syncthreads();  // now the sums may be overwritten
@@ -137,7 +141,7 @@ void launch_step(const TrainStepArgs<float>& args, const Plan& plan, cudaStream_
   SIAMESE_CHECK_LAUNCH("conclude_loss");
   const std::int64_t count = args.network->parameter_count();
   const std::int64_t middle = plan.train.parameters(1);
-  train_update<<<strided_blocks(count, warp_size), update_threads, 0, stream>>>(
+  train_update<<<strided_blocks(count, update_width), update_threads, 0, stream>>>(
       args, count, plan.scalars.data(),
       {plan.outer.data(), plan.chain_blocks * chain_groups, count - middle},
       plan.train.layer[1].parameters, {plan.middle.data(), plan.middle_blocks, middle});
