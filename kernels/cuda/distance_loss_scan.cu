@@ -16,7 +16,6 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/group_pair.cuh"
-#include "kernels/cuda/in_batches.cuh"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/lanes.h"
 #include "kernels/cuda/launch.h"
@@ -27,8 +26,12 @@
 namespace siamese::cuda {
 namespace {
 
-constexpr int threads = 256;
+constexpr int threads = 512;
+constexpr int warps = threads / warp_size;
 constexpr int load_batch = 8;
+constexpr int looks = threads * load_batch;       // of a block at a time
+constexpr int most_waiting = 1024;                // pairs that are found and not computed yet,
+constexpr int most_found = most_waiting + looks;  // and those that may be found until they are
 constexpr std::int64_t most_looks = std::int64_t{1} << 25;
 
 struct Ends {
@@ -36,26 +39,70 @@ struct Ends {
   PointIndex second;
 };
 
-/// A block takes a point, a warp 32 pairs at a time. Those that the point is in are computed by the
-/// warp's groups of lanes, in order.
+/// The list of those of the next `looks` pairs that a point is in, behind the `waiting` that are
+/// there. Returns how many there are then. All threads of the block call it; the list is complete.
+template <class T>
+__device__ int find_pairs(const Pairs<T>& pairs, int begin, PointIndex point, int waiting,
+                          int* found) {
+  __shared__ int counts[warps];
+  const auto count = static_cast<int>(pairs.count);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int lane = thread % warp_size;
+  const int warp = thread / warp_size;
+  Ends ends[load_batch];
+#pragma unroll
+  for (int j = 0; j < load_batch; ++j) {
+    const int p = begin + j * threads + thread;
+    ends[j] = p < count ? Ends{pairs.first[p], pairs.second[p]} : Ends{-1, -1};
+  }
+  unsigned hits[load_batch];
+  int own_count = 0;
+#pragma unroll
+  for (int j = 0; j < load_batch; ++j) {
+    hits[j] = __ballot_sync(full_warp, ends[j].first == point || ends[j].second == point);
+    own_count += __popc(hits[j]);
+  }
+  if (lane == 0) counts[warp] = own_count;
+  __syncthreads();
+  int place = waiting;
+  for (int w = 0; w < warps; ++w) {
+    if (w < warp) place += counts[w];
+    waiting += counts[w];
+  }
+#pragma unroll
+  for (int j = 0; j < load_batch; ++j) {
+    const unsigned own = 1U << lane;
+    if ((hits[j] & own) != 0) {
+      found[place + __popc(hits[j] & (own - 1))] = begin + j * threads + thread;
+    }
+    place += __popc(hits[j]);
+  }
+  __syncthreads();
+  return waiting;
+}
+
+/// A block takes a point, and groups of its lanes the pairs that the point is in.
 template <Distance distance, class T>
-__global__ void scan_pairs(const DistanceLossArgs<T> args, int lanes,
-                           double* __restrict__ block_costs, T* __restrict__ merge_parts) {
-  // [threads / lanes][width] of T: a group's share of the row; then its share of the merge's.
+__global__ void __launch_bounds__(threads)
+    scan_pairs(const DistanceLossArgs<T> args, int lanes, double* __restrict__ block_costs,
+               T* __restrict__ merge_parts) {
+  // The list of pairs; then [threads / lanes][width] of T: a group's share of the row; then its
+  // share of the merge's.
   extern __shared__ double shared[];
+  auto* const found = reinterpret_cast<int*>(shared);
   const auto width = static_cast<int>(args.width);
   const auto count = static_cast<int>(args.pairs.count);
   const auto point = static_cast<PointIndex>(blockIdx.x);
   const int thread = static_cast<int>(threadIdx.x);
   const int log_lanes = __popc(lanes - 1);
   const int lane = thread & (lanes - 1);
-  const int groups_a_warp = warp_size >> log_lanes;
   const int group = thread >> log_lanes;
-  T* const shares = reinterpret_cast<T*>(shared);
+  const int groups = threads >> log_lanes;
+  T* const shares = reinterpret_cast<T*>(found + most_found);
   T* const share = shares + group * width;
   for (int k = lane; k < width; k += lanes) share[k] = T(0);
   const std::int64_t merge_width = merge_parameters(distance, width);
-  T* const merge_shares = shares + (threads >> log_lanes) * width;
+  T* const merge_shares = shares + groups * width;
   MergeShare<distance, T> merge_share(merge_shares + group * merge_width, width, lane, lanes);
 
   double cost_sum = 0.0;
@@ -70,33 +117,26 @@ __global__ void scan_pairs(const DistanceLossArgs<T> args, int lanes,
       share[k] += g.c.derivative * (is_first ? g.by_a(k) : g.by_b(k));
     }
   };
-  const int begin = thread / warp_size * warp_size;
-  const int rounds = (count - begin + threads - 1) / threads;  // the same for all lanes of a warp
-  in_batches<load_batch>(
-      0, 1, rounds,
-      [&](int round) {
-        const int p = thread + round * threads;
-        return p < count ? Ends{args.pairs.first[p], args.pairs.second[p]} : Ends{-1, -1};
-      },
-      [&](int round, Ends ends) {
-        unsigned left = __ballot_sync(full_warp, ends.first == point || ends.second == point);
-        while (left != 0) {
-          unsigned own = left;
-          for (int earlier = group % groups_a_warp; earlier > 0; --earlier) own &= own - 1;
-          const int place = __ffs(static_cast<int>(own != 0 ? own : left)) - 1;
-          add_pair(begin + round * threads + place, own != 0);
-          for (int taken = 0; taken < groups_a_warp; ++taken) left &= left - 1;
-        }
-      });
+  int waiting = 0;
+  for (int begin = 0; begin < count; begin += looks) {
+    waiting = find_pairs(args.pairs, begin, point, waiting, found);
+    if (waiting <= most_waiting && begin + looks < count) continue;
+    for (int first = 0; first < waiting; first += groups) {
+      const bool exists = first + group < waiting;
+      add_pair(found[exists ? first + group : first], exists);
+    }
+    waiting = 0;
+    __syncthreads();  // before others take their places
+  }
   __syncthreads();
 
   const T mean = count > 0 ? static_cast<T>(1.0 / static_cast<double>(count)) : T(0);
   for (int k = thread; k < width; k += threads) {
     T sum = T(0);
-    for (int from = 0; from < threads >> log_lanes; ++from) sum += shares[from * width + k];
+    for (int from = 0; from < groups; ++from) sum += shares[from * width + k];
     args.gradient[static_cast<std::int64_t>(point) * width + k] = mean * sum;
   }
-  store_merge_part(merge_shares, threads >> log_lanes, merge_width, merge_parts);
+  store_merge_part(merge_shares, groups, merge_width, merge_parts);
   const double block_cost = block_sum<threads>(cost_sum);
   if (thread == 0) block_costs[blockIdx.x] = block_cost;
 }
@@ -104,7 +144,8 @@ __global__ void scan_pairs(const DistanceLossArgs<T> args, int lanes,
 template <class T>
 std::int64_t shared_bytes(const DistanceLossArgs<T>& args) {
   const std::int64_t elements = args.width + merge_parameters(args.loss.distance, args.width);
-  return threads / lanes_for(args.width) * elements * static_cast<std::int64_t>(sizeof(T));
+  return most_found * static_cast<std::int64_t>(sizeof(int)) +
+         threads / lanes_for(args.width) * elements * static_cast<std::int64_t>(sizeof(T));
 }
 
 template <class T>

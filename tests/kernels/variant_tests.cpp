@@ -289,8 +289,10 @@ std::vector<ProblemSpec> distance_loss_specs() {
     specs.push_back(with(ProblemSpec::dense(pairs), embedding(2)));
     specs.push_back(with(ProblemSpec::indexed(300, pairs), embedding(2)));
   }
-  // More points than a grid has warps, so that each warp takes several.
+  // More points than a grid has warps, so that each warp takes several; more pairs of a point than
+  // a block has a list for.
   specs.push_back(with(ProblemSpec::indexed(70001, 3000), embedding(2)));
+  specs.push_back(with(ProblemSpec::indexed(5, 20000), embedding(10)));
   return specs;
 }
 
