@@ -48,8 +48,8 @@ class SmallDivisor {
 /// the next step's shares of z_L: both are kept twice, and steps take turns. Shares of dh_l need
 /// not be: the barrier of z_L lies between their reading and their next writing.
 ///
-/// Of the 1,140,156 passes of shared memory that results/counts has of the original experiment
-/// 118,142 are bank conflicts. More than half come with packs of W, m and v at the update: a slice
+/// Of the 1,121,700 passes of shared memory that results/counts has of the original experiment
+/// 130,870 are bank conflicts. About half come with packs of W, m and v at the update: a slice
 /// of 25 units is 7 packs wide, so eight tiles reach around the end of a row, and one meets
 /// another's bank whatever the padding, for tiles are four rows apart. A fifth are stores into
 /// other blocks, whose columns begin at multiples of 25 and so go by elements.
