@@ -261,6 +261,10 @@ std::vector<ProblemSpec> layer_specs() {
     }
   }
   specs.push_back(with(ProblemSpec::indexed(19, 0), Network::parse("3-1024relu-1000tanh-7")));
+  // Outer layers of each narrow width that a gradient over many points is compiled for.
+  for (const char* network : {"3-64tanh-2", "7-64relu-72tanh-6sigmoid", "15-64relu-14"}) {
+    specs.push_back(with(ProblemSpec::indexed(130, 0), Network::parse(network)));
+  }
   for (const std::int64_t points : {65535, 65536, 65537}) {
     specs.push_back(with(ProblemSpec::indexed(points, 0), Network::parse("2-3relu-2")));
   }
