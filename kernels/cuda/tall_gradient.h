@@ -7,6 +7,10 @@
 
 namespace siamese::cuda {
 
+// Products that are as deep as a batch has points, for the chain rungs. A tile of the tiled rungs
+// is read by every block that another tile of the same points goes to; here a block has the whole
+// product, so that every element of h and dz is fetched from memory once.
+
 /// The gradient of a layer's weights and bias, [dW; db] [inputs + 1, outputs] = [h 1]^T dz: a sum
 /// over so many points that two matrices stream by and what is kept is small against them.
 struct TallGradient {
@@ -20,8 +24,8 @@ struct TallGradient {
 };
 
 enum class TallKernel {
-  patches,  ///< all of dW in the registers of a block, where it just fits
-  stripes   ///< one side at most 16 wide: a thread keeps all of it for 4 columns of the other
+  patches,  ///< patch_gradient.h
+  stripes   ///< stripe_gradient.h
 };
 
 struct TallPlan {
