@@ -312,7 +312,8 @@ def peers_picture(results, device, cases):
     cases = [case for case in cases if case.ours is not None]
     if not cases:
         return None
-    libraries = peers.FIELDS[device].libraries
+    libraries = {library: heading for library, heading in peers.FIELDS[device].libraries.items()
+                 if any(any(case.of_library(library)) for case in cases)}
     figure, axis = plt.subplots(figsize=(10.5, 1.6 + 0.42 * len(cases)))
     for place in range(0, len(cases), 2):
         axis.axhspan(place - 0.5, place + 0.5, color="#f2f2f2", zorder=0)

@@ -391,6 +391,7 @@ class Reported(unittest.TestCase):
         loaded = results.Results("", {}, [])
         of_ratios, = pictures.peers_picture(loaded, "cpu", cases).axes[:1]
         drawn = {line.get_color() for line in of_ratios.lines if len(line.get_xdata())}
+        self.assertEqual(of_ratios.get_legend_handles_labels()[1], ["JAX"])  # the others have no point
         of_threads, = pictures.scaling_picture(loaded, cases).axes
         self.assertIn(of_threads.lines[1].get_color(), drawn)
 
