@@ -16,6 +16,28 @@ PairForwardProblem::PairForwardProblem(const ProblemSpec& spec_) : spec(spec_) {
   h = ref::forward<double>(spec.network, parameters, x);
 }
 
+namespace {
+
+// Of each layer. Where operands are used as they are stored there is no slack.
+std::vector<ref::Tolerance> forward_tolerances(const PairForwardProblem& problem,
+                                               Precision precision) {
+  const Network& network = problem.spec.network;
+  std::vector<ref::Tolerance> tolerances;
+  for (std::size_t l = 0; l < problem.h.size(); ++l) {
+    tolerances.push_back({forward_tolerance(network, l, precision)});
+  }
+  const double roundoff = operand_roundoff(precision);
+  if (roundoff == 0.0) return tolerances;
+  const ForwardErrors errors =
+      forward_errors(network, problem.parameters, problem.x, problem.h, roundoff);
+  for (std::size_t l = 0; l < tolerances.size(); ++l) {
+    tolerances[l].slack = rounding_slack(elements(errors.h[l]));
+  }
+  return tolerances;
+}
+
+}  // namespace
+
 double forward_tolerance(const Network& network, std::size_t layer, Precision precision) {
   double relative = 0.0;
   for (std::size_t l = 0; l <= layer; ++l) {
@@ -62,25 +84,18 @@ void Trial<PairForwardArgs<T>>::reset() {
 
 template <class T>
 std::vector<ref::Comparison> Trial<PairForwardArgs<T>>::compare(Precision precision) const {
-  const Network& network = problem_.spec.network;
   const std::vector<T> hidden = hidden_.copy_out();
   const std::vector<T> embeddings = embeddings_.copy_out();
   std::span<const T> rest(hidden);
-  const auto& rounding = rounding_.get(precision, [&] {
-    std::vector<std::vector<double>> slack;
-    const ForwardErrors errors = forward_errors(network, problem_.parameters, problem_.x,
-                                                problem_.h, operand_roundoff(precision));
-    for (const auto& variance : errors.h) slack.push_back(rounding_slack(elements(variance)));
-    return slack;
-  });
+  const auto& tolerances =
+      tolerances_.get(precision, [&] { return forward_tolerances(problem_, precision); });
   std::vector<ref::Comparison> comparisons;
   for (std::size_t l = 0; l < problem_.h.size(); ++l) {
     const std::span<const double> want = elements(problem_.h[l]);
     const bool last = l + 1 == problem_.h.size();
     const std::span<const T> got = last ? std::span<const T>(embeddings) : rest.first(want.size());
-    comparisons.push_back(
-        ref::compare<T>(last ? "embeddings" : fmt::format("hidden layer {}", l + 1), got, want,
-                        {forward_tolerance(network, l, precision), rounding[l]}));
+    comparisons.push_back(ref::compare<T>(
+        last ? "embeddings" : fmt::format("hidden layer {}", l + 1), got, want, tolerances[l]));
     if (!last) rest = rest.subspan(want.size());
   }
   return comparisons;

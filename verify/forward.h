@@ -38,7 +38,7 @@ class Trial<PairForwardArgs<T>> {
   const Problem& problem_;
   Buffer<T> x_, parameters_, hidden_, embeddings_;
   PairForwardArgs<T> args_;
-  ByPrecision<std::vector<std::vector<double>>> rounding_;  // by layer; as large as h
+  ByPrecision<std::vector<ref::Tolerance>> tolerances_;  // of each layer; as large as h
 };
 
 }  // namespace siamese::verify
