@@ -103,16 +103,15 @@ __global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes, int team
   const int group = rank / lanes;
   const int groups = team_threads / lanes;
   T* const team_shares = reinterpret_cast<T*>(shared) + threadIdx.x / team_threads * groups * width;
-  T* const share = team_shares + group * width;
+  PointShare<distance, T> share(team_shares + group * width, width, lane, lanes);
   T* const merge_shares = reinterpret_cast<T*>(shared) + threads / lanes * width;
   MergeShare<distance, T> merge_share(
       merge_shares + static_cast<int>(threadIdx.x) / lanes * merge_width, width, lane, lanes);
   const auto sync = [team] { team == 1 ? __syncwarp() : __syncthreads(); };
 
-  double cost_sum = 0.0;
   for (std::int64_t i = grid_thread() / team_threads; i < args.points;
        i += grid_threads() / team_threads) {
-    for (int k = lane; k < width; k += lanes) share[k] = T(0);
+    share.clear();
     const std::int64_t begin = lower_bound(sorted_points, 2 * count, i);
     const std::int64_t end = begin + lower_bound(sorted_points + begin, 2 * count - begin, i + 1);
     for (std::int64_t first = begin; first < end; first += groups) {
@@ -120,24 +119,16 @@ __global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes, int team
       const std::int64_t endpoint = endpoints[exists ? first + group : end - 1];
       const bool is_first = endpoint < count;
       const GroupPair<distance, T> g(args, is_first ? endpoint : endpoint - count, lane, lanes);
-      if (!exists) continue;
-      if (lane == 0 && is_first) cost_sum += static_cast<double>(g.c.value);
-      if (is_first) merge_share.add(g);
-      if (g.pair.first == g.pair.second) continue;  // both halves of its gradient cancel
-      for (int k = lane; k < width; k += lanes) {
-        share[k] += g.c.derivative * (is_first ? g.by_a(k) : g.by_b(k));
-      }
+      if (exists) share.add(g, is_first, merge_share);
     }
     sync();
     for (int k = rank; k < width; k += team_threads) {
-      T sum = T(0);
-      for (int from = 0; from < groups; ++from) sum += team_shares[from * width + k];
-      args.gradient[i * width + k] = mean * sum;
+      args.gradient[i * width + k] = mean * sum_of_shares(team_shares, groups, width, k);
     }
     sync();  // before the shares are zeroed for the next point
   }
   store_merge_part(merge_shares, threads / lanes, merge_width, merge_parts);
-  const double block_cost = block_sum<threads>(cost_sum);
+  const double block_cost = block_sum<threads>(share.cost());
   if (threadIdx.x == 0) block_costs[blockIdx.x] = block_cost;
 }
 

@@ -1,11 +1,11 @@
 // Distance and loss, rung 4, of indexed pairs that are few: no sort. Rung 3 sorts the pairs'
 // endpoints before it gathers them, which for a small batch is most of its time, launch after
-// launch. Here a block takes a point, looks through all pairs, each thread through its own, and
-// computes those that the point is in. That is n m looks for n points and m pairs, so that rung 3
-// is left the large batches, and dense pairs, whose points need no search.
+// launch. Here a block takes a point, looks through all pairs, makes a list of those that the point
+// is in, and its groups of lanes compute them side by side. That is n m looks for n points and m
+// pairs, so that rung 3 is left the large batches, and dense pairs, whose points need no search.
 //
-// Threads add up their pairs in order and the block its threads: equal inputs give equal bits. What
-// a block has of the costs and of a distance's weights' gradient leaves it as a part of its own.
+// Everything is added in a fixed order: equal inputs give equal bits. What a block has of the costs
+// and of the gradient of a distance's weights leaves it as a part of its own.
 
 #include <algorithm>
 #include <memory>
@@ -99,31 +99,21 @@ __global__ void __launch_bounds__(threads)
   const int group = thread >> log_lanes;
   const int groups = threads >> log_lanes;
   T* const shares = reinterpret_cast<T*>(found + most_found);
-  T* const share = shares + group * width;
-  for (int k = lane; k < width; k += lanes) share[k] = T(0);
+  PointShare<distance, T> share(shares + group * width, width, lane, lanes);
+  share.clear();
   const std::int64_t merge_width = merge_parameters(distance, width);
   T* const merge_shares = shares + groups * width;
   MergeShare<distance, T> merge_share(merge_shares + group * merge_width, width, lane, lanes);
 
-  double cost_sum = 0.0;
-  const auto add_pair = [&](int p, bool exists) {
-    const GroupPair<distance, T> g(args, p, lane, lanes);
-    if (!exists) return;
-    const bool is_first = g.pair.first == point;
-    if (lane == 0 && is_first) cost_sum += static_cast<double>(g.c.value);
-    if (is_first) merge_share.add(g);
-    if (g.pair.first == g.pair.second) return;  // both halves of its gradient cancel
-    for (int k = lane; k < width; k += lanes) {
-      share[k] += g.c.derivative * (is_first ? g.by_a(k) : g.by_b(k));
-    }
-  };
   int waiting = 0;
   for (int begin = 0; begin < count; begin += looks) {
     waiting = find_pairs(args.pairs, begin, point, waiting, found);
     if (waiting <= most_waiting && begin + looks < count) continue;
     for (int first = 0; first < waiting; first += groups) {
       const bool exists = first + group < waiting;
-      add_pair(found[exists ? first + group : first], exists);
+      const int p = found[exists ? first + group : first];
+      const GroupPair<distance, T> g(args, p, lane, lanes);
+      if (exists) share.add(g, g.pair.first == point, merge_share);
     }
     waiting = 0;
     __syncthreads();  // before others take their places
@@ -132,12 +122,11 @@ __global__ void __launch_bounds__(threads)
 
   const T mean = count > 0 ? static_cast<T>(1.0 / static_cast<double>(count)) : T(0);
   for (int k = thread; k < width; k += threads) {
-    T sum = T(0);
-    for (int from = 0; from < groups; ++from) sum += shares[from * width + k];
-    args.gradient[static_cast<std::int64_t>(point) * width + k] = mean * sum;
+    args.gradient[static_cast<std::int64_t>(point) * width + k] =
+        mean * sum_of_shares(shares, groups, width, k);
   }
   store_merge_part(merge_shares, groups, merge_width, merge_parts);
-  const double block_cost = block_sum<threads>(cost_sum);
+  const double block_cost = block_sum<threads>(share.cost());
   if (thread == 0) block_costs[blockIdx.x] = block_cost;
 }
 

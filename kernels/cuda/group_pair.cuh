@@ -62,6 +62,45 @@ class MergeShare {
   int lanes_;
 };
 
+/// A group's share of a point's row of G [width], in shared memory, of which lanes own elements as
+/// they do of the merge's, and of the loss.
+template <Distance distance, class T>
+class PointShare {
+ public:
+  __device__ PointShare(T* row, int width, int lane, int lanes)
+      : row_(row), width_(width), lane_(lane), lanes_(lanes) {}
+
+  __device__ void clear() const {
+    for (int k = lane_; k < width_; k += lanes_) row_[k] = T(0);
+  }
+  /// A pair of the point's, which counts for the loss and for the merge at its first.
+  __device__ void add(const GroupPair<distance, T>& g, bool is_first,
+                      MergeShare<distance, T>& merge) {
+    if (lane_ == 0 && is_first) cost_ += static_cast<double>(g.c.value);
+    if (is_first) merge.add(g);
+    if (g.pair.first == g.pair.second) return;  // both halves of its gradient cancel
+    for (int k = lane_; k < width_; k += lanes_) {
+      row_[k] += g.c.derivative * (is_first ? g.by_a(k) : g.by_b(k));
+    }
+  }
+  __device__ double cost() const { return cost_; }
+
+ private:
+  T* row_;
+  int width_;
+  int lane_;
+  int lanes_;
+  double cost_ = 0.0;
+};
+
+/// Element k of the sum of groups' shares [groups, count], in order.
+template <class T>
+__device__ T sum_of_shares(const T* shares, int groups, std::int64_t count, std::int64_t k) {
+  T sum = T(0);
+  for (int from = 0; from < groups; ++from) sum += shares[from * count + k];
+  return sum;
+}
+
 /// The sum of a block's shares [groups, count], in order, to its part. All its threads call it.
 template <class T>
 __device__ void store_merge_part(const T* shares, int groups, std::int64_t count,
@@ -69,9 +108,7 @@ __device__ void store_merge_part(const T* shares, int groups, std::int64_t count
   if (count == 0) return;
   __syncthreads();
   for (std::int64_t k = threadIdx.x; k < count; k += blockDim.x) {
-    T sum = T(0);
-    for (int from = 0; from < groups; ++from) sum += shares[from * count + k];
-    parts[blockIdx.x * count + k] = sum;
+    parts[blockIdx.x * count + k] = sum_of_shares(shares, groups, count, k);
   }
 }
 
