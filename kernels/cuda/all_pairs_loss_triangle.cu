@@ -108,10 +108,10 @@ class Chunk {
 
   /// Both rows of one of the points.
   __device__ void get(int row, float (&both)[2 * max_width]) const {
-    const auto* const parts = reinterpret_cast<const float4*>(words_ + row * row_words);
+    const auto* const from = reinterpret_cast<const float4*>(words_ + row * row_words);
 #pragma unroll
     for (int k = 0; k < 2 * max_width; k += 4) {
-      const float4 part = parts[k / 4];
+      const float4 part = from[k / 4];
       both[k] = part.x;
       both[k + 1] = part.y;
       both[k + 2] = part.z;

@@ -50,14 +50,14 @@ struct TimesDerivative {
   }
 };
 
-/// Room for the sums over parts of the points of the layer that needs most, where there are
+/// Room for the sums over so many parts of the points of the layer that needs most, where there are
 /// several.
 inline Buffer<float> gradient_parts(const std::vector<Layer>& layers,
-                                    const std::vector<TiledPlan>& plans) {
+                                    const std::vector<std::int64_t>& parts) {
   std::int64_t largest = 0;
   for (std::size_t l = 0; l < layers.size(); ++l) {
-    if (plans[l].parts == 1) continue;
-    largest = std::max(largest, plans[l].parts * (layers[l].inputs + 1) * layers[l].outputs);
+    if (parts[l] == 1) continue;
+    largest = std::max(largest, parts[l] * (layers[l].inputs + 1) * layers[l].outputs);
   }
   return Buffer<float>(Device::cuda, largest);
 }
@@ -74,9 +74,9 @@ struct LayerwiseBackwardPlan {
 
   LayerwiseBackwardPlan(const PairBackwardArgs<float>& args, std::vector<LayerPlan> plans)
       : layers(std::move(plans)), workspace(args) {
-    std::vector<TiledPlan> weights;
-    for (const LayerPlan& layer : layers) weights.push_back(layer.weights);
-    parts = gradient_parts(args.network->layers(), weights);
+    std::vector<std::int64_t> counts;
+    for (const LayerPlan& layer : layers) counts.push_back(layer.weights.parts);
+    parts = gradient_parts(args.network->layers(), counts);
   }
 };
 

@@ -4,7 +4,6 @@
 // every point, are products of what this launch leaves, [dW_l; db_l] = [h_{l-1} 1]^T dz_l: by
 // kernels that read it once (tall_gradient.h) where they serve, else the tiled rung's.
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -89,7 +88,7 @@ Plan make_plan(const PairBackwardArgs<float>& args) {
             .parts = {}};
   const float* dz = plan.dz.data();
   const float* below = hidden_end(args);
-  std::int64_t most_parts = 0;  // elements
+  std::vector<std::int64_t> parts(layers.size());
   for (std::size_t l = layers.size(); l-- > 0;) {
     const Layer& layer = layers[l];
     below -= args.points * layer.inputs;
@@ -102,10 +101,9 @@ Plan make_plan(const PairBackwardArgs<float>& args) {
     dz += args.points * layer.outputs;
     gradient.tall = plan_tall(gradient.product);
     gradient.tiled = TiledProducts::plan_deep(layer.inputs + 1, layer.outputs, args.points);
-    const std::int64_t parts = gradient.tall ? gradient.tall->parts : gradient.tiled.parts;
-    if (parts > 1) most_parts = std::max(most_parts, parts * gradient.product.elements());
+    parts[l] = gradient.tall ? gradient.tall->parts : gradient.tiled.parts;
   }
-  plan.parts = Buffer<float>(Device::cuda, most_parts);
+  plan.parts = gradient_parts(layers, parts);
   return plan;
 }
 
