@@ -56,9 +56,9 @@ __device__ inline void publish_barriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
-/// Lets bulk copies see what the thread stored to shared memory, once it and the copying thread
-/// have met.
-__device__ inline void fence_bulk_copies() {
+/// Lets what reads shared memory by another proxy than loads do, bulk copies and wgmma, see what
+/// the thread stored there, once it and the reading threads have met.
+__device__ inline void fence_async_proxy() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 

@@ -113,7 +113,7 @@ class TrainChain {
       add_outer<Multiplier>(h2_, plan_.layer[1].columns, dz3_, last_);
       Multiplier::meet(group_);  // now h_2 may be overwritten
       backward(plan_.layer[2], plan_.layer[1].activation, dz3_, h2_);
-      fence_bulk_copies();
+      fence_async_proxy();
       Multiplier::meet(group_);
       if (copies()) {
         bulk_copy_out(records_ + stripe * plan_.record_bytes(), h2_.pairs, plan_.record_bytes());

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/warpgroup.cuh"
 
 namespace siamese::cuda {
@@ -35,9 +36,7 @@ struct Wgmma {
     __device__ void step() { descriptor += step_length; }
   };
 
-  static __device__ void fence_stores() {
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-  }
+  static __device__ void fence_stores() { fence_async_proxy(); }
 
   static __device__ void meet(int group) {
     fence_stores();

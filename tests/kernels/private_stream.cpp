@@ -3,19 +3,15 @@
 #include <cuda_runtime_api.h>
 
 #include "kernels/cuda/check.h"
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/private_stream.h"
 
 namespace siamese {
 
 PrivateStream::PrivateStream(Device device) {
   if (device == Device::cpu) return;
-  cudaStream_t stream = nullptr;
-  SIAMESE_CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-  stream_.handle = stream;
-}
-
-PrivateStream::~PrivateStream() {
-  if (stream_.handle != nullptr) SIAMESE_REPORT_CUDA(cudaStreamDestroy(cuda::cuda_stream(stream_)));
+  const auto owner = std::make_shared<const cuda::PrivateStream>();
+  stream_.handle = owner->get();
+  owner_ = owner;
 }
 
 bool PrivateStream::is_default_stream_idle() const {

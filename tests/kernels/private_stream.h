@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "kernels/device.h"
 
 namespace siamese {
@@ -9,9 +11,6 @@ namespace siamese {
 class PrivateStream {
  public:
   explicit PrivateStream(Device device);
-  PrivateStream(const PrivateStream&) = delete;
-  PrivateStream& operator=(const PrivateStream&) = delete;
-  ~PrivateStream();
 
   Stream get() const { return stream_; }
 
@@ -20,6 +19,7 @@ class PrivateStream {
   bool is_default_stream_idle() const;
 
  private:
+  std::shared_ptr<const void> owner_;  // of the stream, on a GPU
   Stream stream_;
 };
 

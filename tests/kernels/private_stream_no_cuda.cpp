@@ -5,7 +5,6 @@
 namespace siamese {
 
 PrivateStream::PrivateStream(Device /*device*/) {}
-PrivateStream::~PrivateStream() = default;
 
 bool PrivateStream::is_default_stream_idle() const { return true; }
 
