@@ -35,6 +35,7 @@ PEAK = Peer("peak", "")
 CPU_STEP = [
     PEAK, Peer("tiled", ""), Peer("eigen", ""), Peer("openblas", ""),
     Peer("numpy", "numpy", ("unique",)), *PYTORCH,
+    Peer("pytorch-once-fused-compile", "pytorch", ("once", "fused", "compile")),
     Peer("pytorch-unique-fused-heap", "pytorch", ("unique", "fused"), KEPT_HEAP),
     Peer("pytorch-unique-fused-compile-heap", "pytorch", ("unique", "fused", "compile"), KEPT_HEAP),
     *JAX, *KERAS,
