@@ -23,8 +23,11 @@ constexpr int chains = 12;
 template <class T>
 double multiply_add(std::int64_t rounds) {
   using V = typename Vector<T>::type;
-  const V a = V{} + T(0.5);
-  const V b = V{} + T(1);
+  // Known to the compiler, they would let it compute chains that they leave as they are: c = 2 here.
+  const volatile T half = T(0.5);
+  const volatile T one = T(1);
+  const V a = V{} + half;
+  const V b = V{} + one;
   V c[chains];
   for (int k = 0; k < chains; ++k) c[k] = V{} + static_cast<T>(k);
   for (std::int64_t r = 0; r < rounds; ++r) {
