@@ -7,8 +7,7 @@ namespace vgpu {
 // The device that is modelled: compute capability 9.0 with an H100 SXM's limits. Bytes and threads
 // unless a name says otherwise.
 struct DeviceLimits {
-  int compute_capability_major = 9;
-  int compute_capability_minor = 0;
+  std::uint32_t compute_capability = 90;  // ten times the major number, and the minor one
   int multiprocessors = 132;
   int warp_lanes = 32;
 
@@ -22,7 +21,6 @@ struct DeviceLimits {
 
   std::uint32_t shared_per_block = 48 << 10;          // without opting in
   std::uint32_t shared_per_block_opt_in = 227 << 10;  // static and dynamic together
-  std::uint32_t shared_per_multiprocessor = 228 << 10;
   std::uint32_t shared_reserved_per_block = 1 << 10;  // the system's own
   std::uint32_t registers_per_block = 65536;
   std::uint32_t registers_per_multiprocessor = 65536;

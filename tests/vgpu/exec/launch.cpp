@@ -78,6 +78,11 @@ LaunchProblem check(const Launch& launch, std::string* message) {
                    fmt::format("kernel {} may only be launched as clusters", kernel.name));
   }
   if (cluster.x != 0) {
+    if (!posed.has_clusters()) {
+      return problem(LaunchProblem::invalid_cluster, message,
+                     fmt::format("kernel {}: clusters, which come with compute capability 9.0",
+                                 kernel.name));
+    }
     const std::uint64_t most = launch.non_portable_cluster ? kDevice.blocks_per_cluster_non_portable
                                                            : kDevice.blocks_per_cluster;
     const bool divides = cluster.y != 0 && cluster.z != 0 && g.x % cluster.x == 0 &&
@@ -112,7 +117,7 @@ std::uint32_t resident_blocks(const KernelInfo& kernel, std::uint32_t threads,
       round_up(threads, static_cast<std::uint32_t>(kDevice.warp_lanes));
   const std::uint64_t shared = std::uint64_t{kernel.static_shared_bytes} + dynamic_shared_bytes +
                                kDevice.shared_reserved_per_block;
-  const auto by_shared = static_cast<std::uint32_t>(kDevice.shared_per_multiprocessor / shared);
+  const auto by_shared = static_cast<std::uint32_t>(posed.shared_per_multiprocessor() / shared);
   return std::min({kDevice.blocks_per_multiprocessor, by_threads, by_shared});
 }
 

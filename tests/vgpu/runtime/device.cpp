@@ -20,12 +20,14 @@ cudaDeviceProp properties() {
   constexpr const DeviceLimits& limits = kDevice;
   constexpr int no_bound = std::numeric_limits<int>::max();
   cudaDeviceProp p{};
+  p.major = static_cast<int>(posed.compute_capability) / 10;
+  p.minor = static_cast<int>(posed.compute_capability) % 10;
   std::snprintf(p.name, sizeof p.name,
-                "Virtual GPU (functional model of a cc 9.0 device on the CPU)");
+                "Virtual GPU (functional model of a cc %d.%d device on the CPU)", p.major, p.minor);
   p.totalGlobalMem = limits.total_memory;
   p.sharedMemPerBlock = limits.shared_per_block;
   p.sharedMemPerBlockOptin = posed.shared_per_block_opt_in;
-  p.sharedMemPerMultiprocessor = limits.shared_per_multiprocessor;
+  p.sharedMemPerMultiprocessor = posed.shared_per_multiprocessor();
   p.reservedSharedMemPerBlock = limits.shared_reserved_per_block;
   p.regsPerBlock = static_cast<int>(limits.registers_per_block);
   p.regsPerMultiprocessor = static_cast<int>(limits.registers_per_multiprocessor);
@@ -39,8 +41,6 @@ cudaDeviceProp properties() {
     p.maxGridSize[axis] = static_cast<int>(limits.grid[axis]);
   }
   p.totalConstMem = limits.constant_bytes;
-  p.major = limits.compute_capability_major;
-  p.minor = limits.compute_capability_minor;
   p.textureAlignment = 512;
   p.texturePitchAlignment = 32;
   p.surfaceAlignment = 512;
@@ -56,7 +56,7 @@ cudaDeviceProp properties() {
   p.localL1CacheSupported = 1;
   p.managedMemory = 1;
   p.cooperativeLaunch = 1;
-  p.clusterLaunch = 1;
+  p.clusterLaunch = posed.has_clusters() ? 1 : 0;
   p.memoryPoolsSupported = 1;
   p.unifiedFunctionPointers = 1;
   p.hostNumaId = -1;

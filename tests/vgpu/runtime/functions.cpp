@@ -18,7 +18,7 @@ cudaFuncAttributes attributes(const CUkern_st& kernel) {
   a.maxThreadsPerBlock = static_cast<int>(kernel_info.max_threads != 0 ? kernel_info.max_threads
                                                                        : kDevice.threads_per_block);
   a.numRegs = 0;  // PTX does not say; ptxas decides it
-  a.ptxVersion = kDevice.compute_capability_major * 10 + kDevice.compute_capability_minor;
+  a.ptxVersion = static_cast<int>(posed.compute_capability);
   a.binaryVersion = a.ptxVersion;
   a.maxDynamicSharedSizeBytes =
       static_cast<int>(kernel.dynamic_shared_limit != 0
@@ -127,7 +127,7 @@ extern "C" cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(
     int* blocks, const void* function, int threads, std::size_t dynamic_shared, unsigned int) {
   return api_call([&](Runtime& runtime) {
     require(blocks != nullptr && threads > 0 &&
-            dynamic_shared <= kDevice.shared_per_multiprocessor);
+            dynamic_shared <= vgpu::posed.shared_per_multiprocessor());
     const auto& kernel = runtime.registry.compiled_kernel(runtime, function);
     *blocks = static_cast<int>(vgpu::resident_blocks(vgpu::info(*kernel.kernel),
                                                      static_cast<std::uint32_t>(threads),
@@ -150,7 +150,7 @@ extern "C" cudaError_t cudaOccupancyAvailableDynamicSMemPerBlock(std::size_t* by
     require(bytes != nullptr && blocks > 0 && threads > 0);
     const auto& kernel = runtime.registry.compiled_kernel(runtime, function);
     const std::uint32_t share =
-        kDevice.shared_per_multiprocessor / static_cast<std::uint32_t>(blocks);
+        vgpu::posed.shared_per_multiprocessor() / static_cast<std::uint32_t>(blocks);
     const std::uint32_t taken =
         vgpu::info(*kernel.kernel).static_shared_bytes + kDevice.shared_reserved_per_block;
     *bytes = std::min(share > taken ? share - taken : 0, vgpu::posed.shared_per_block_opt_in);

@@ -6,6 +6,7 @@
 
 #include "tests/vgpu/fatbin/fatbin.h"
 #include "tests/vgpu/memory/pointer.h"
+#include "tests/vgpu/posed.h"
 #include "tests/vgpu/runtime/runtime.h"
 #include "tests/vgpu/runtime/status.h"
 
@@ -30,8 +31,7 @@ void Registry::add_variable(RegisteredBinary& binary, const void* host_variable,
 
 Module& Registry::load(Runtime& runtime, RegisteredBinary& binary) {
   if (binary.module != nullptr) return *binary.module;
-  constexpr int architecture =
-      kDevice.compute_capability_major * 10 + kDevice.compute_capability_minor;
+  const auto architecture = static_cast<int>(posed.compute_capability);
   std::string joined;
   for (const std::string& text : ptx_of_wrapper(binary.wrapper, architecture))
     joined += text + "\n";

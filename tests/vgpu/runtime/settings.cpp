@@ -43,6 +43,19 @@ std::uint32_t posed_variable(const char* name, std::uint32_t most) {
   return value;
 }
 
+// A compute capability to pose with, such as 8.0.
+std::uint32_t posed_capability() {
+  const char* const name = "VGPU_CAPABILITY";
+  const std::string text = text_variable(name);
+  if (text.empty()) return kDevice.compute_capability;
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (text.size() == 3 && is_digit(text[0]) && text[1] == '.' && is_digit(text[2])) {
+    const auto value = static_cast<std::uint32_t>(10 * (text[0] - '0') + (text[2] - '0'));
+    if (value <= kDevice.compute_capability) return value;
+  }
+  refuse(name, text, "a compute capability such as 8.0, at most what the modelled device has");
+}
+
 }  // namespace
 
 bool parse_checks(const std::string& names, Checks& checks) {
@@ -80,6 +93,7 @@ Settings settings_from_environment() {
       posed_variable("VGPU_MULTIPROCESSORS", settings.posed.multiprocessors);
   settings.posed.shared_per_block_opt_in =
       posed_variable("VGPU_SHARED_BYTES", settings.posed.shared_per_block_opt_in);
+  settings.posed.compute_capability = posed_capability();
   settings.status_file = text_variable("VGPU_STATUS");
   return settings;
 }

@@ -16,7 +16,8 @@ struct Settings {
   bool inject_errors = false;   // VGPU_INJECT_ERRORS: 1, approximate functions err as PTX allows
   std::string counters_file;    // VGPU_COUNTERS: JSON of all launches, written at exit
   bool counters_later = false;  // VGPU_COUNTERS_LATER: 1, only between cudaProfilerStart and Stop
-  PosedLimits posed;            // VGPU_MULTIPROCESSORS, VGPU_SHARED_BYTES: at most the model's
+  PosedLimits posed;            // VGPU_MULTIPROCESSORS, VGPU_SHARED_BYTES, VGPU_CAPABILITY (8.0):
+                                // at most the model's
   std::string status_file;      // VGPU_STATUS: lines for vgpu-run, see status.h
 };
 

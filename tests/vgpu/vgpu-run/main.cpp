@@ -37,8 +37,9 @@ Runs a CUDA program, built by nvcc with -cudart shared and --compress-mode=none,
   --seed=N          order of blocks, warps and unordered work (default: 0)
   --threads=N       CPU threads; 0 is one per core (default: 0)
   --inject-errors   approximate functions err up to the bound that PTX states
-  --multiprocessors=N, --shared-bytes=N
-                    pose as a device with fewer, and with less shared memory a block
+  --multiprocessors=N, --shared-bytes=N, --capability=8.0
+                    pose as a device with fewer, with less shared memory a block, and as one that
+                    runs code of an earlier compute capability
   --no-relu-masks   pose as a cuBLASLt without products that leave relu's mask
   --refuse-first-algorithm
                     pose as a cuBLASLt that refuses to launch the first algorithm it names
@@ -49,7 +50,7 @@ The exit code is the program's own, 128 + N where signal N ended it, or where it
 )";
 
 struct Options {
-  std::string check, counters, seed, threads, multiprocessors, shared_bytes;
+  std::string check, counters, seed, threads, multiprocessors, shared_bytes, capability;
   bool counters_later = false;
   bool inject_errors = false;
   bool no_relu_masks = false;
@@ -104,6 +105,9 @@ std::optional<Options> parse(int argc, char** argv) {
     } else if (const auto bytes = value_of(argument, "--shared-bytes");
                bytes && is_whole_number(*bytes)) {
       options.shared_bytes = *bytes;
+    } else if (const auto capability = value_of(argument, "--capability");
+               capability && !capability->empty()) {
+      options.capability = *capability;
     } else if (argument == "--counters-later") {
       options.counters_later = true;
     } else if (argument == "--inject-errors") {
@@ -197,6 +201,7 @@ std::string stand_ins() {
   set("VGPU_THREADS", options.threads);
   set("VGPU_MULTIPROCESSORS", options.multiprocessors);
   set("VGPU_SHARED_BYTES", options.shared_bytes);
+  set("VGPU_CAPABILITY", options.capability);
   set("VGPU_INJECT_ERRORS", options.inject_errors ? "1" : "");
   set("VGPU_NO_RELU_MASKS", options.no_relu_masks ? "1" : "");
   set("VGPU_REFUSE_FIRST_ALGORITHM", options.refuse_first_algorithm ? "1" : "");
