@@ -53,7 +53,6 @@ TiledNetwork<T>::TiledNetwork(const Network& network, Passes passes, std::int64_
     biases += stride;
     tile_elements_ += tile_rows_ * padded_stride<T>(layer.inputs);
     gradient_elements_ = offsets_.back().bias_gradient + stride;
-    dz_stride_ = std::max(dz_stride_, stride);
   }
   panels_ = zeros<T>(passes == Passes::backward ? 0 : panels);
   transposed_panels_ = zeros<T>(passes == Passes::forward ? 0 : transposed_panels);
@@ -61,7 +60,8 @@ TiledNetwork<T>::TiledNetwork(const Network& network, Passes passes, std::int64_
   activations_ = zeros<T>(tiles * tile_elements_);
   embeddings_ = zeros<T>(tiles * tile_rows_ * padded_stride<T>(network_.embedding_width()));
   if (passes != Passes::forward) {
-    dz_ = zeros<T>(std::int64_t{2} * threads * tile_rows_ * dz_stride_);
+    embedding_gradients_ =
+        zeros<T>(threads * tile_rows_ * padded_stride<T>(network_.embedding_width()));
     gradients_ = zeros<T>(threads * gradient_elements_);
   }
 }
@@ -108,14 +108,13 @@ void TiledNetwork<T>::begin_gradients(int thread) const {
 
 template <class T>
 TileView<T> TiledNetwork<T>::embedding_gradient(int thread) const {
-  return {dz_.data() + std::int64_t{2} * thread * tile_rows_ * dz_stride_,
-          padded_stride<T>(network_.embedding_width())};
+  const std::int64_t stride = padded_stride<T>(network_.embedding_width());
+  return {embedding_gradients_.data() + thread * tile_rows_ * stride, stride};
 }
 
 template <class T>
 void TiledNetwork<T>::backward(std::int64_t tile, std::int64_t rows, int thread) const {
   TileView<T> dz = embedding_gradient(thread);
-  T* below = dz.data + tile_rows_ * dz_stride_;
   kernels_.output_gradient(network_.layers().back(), rows, embeddings(tile), dz);
   for (std::size_t l = network_.layers().size(); l-- > 0;) {
     const Layer& layer = network_.layers()[l];
@@ -123,11 +122,9 @@ void TiledNetwork<T>::backward(std::int64_t tile, std::int64_t rows, int thread)
     kernels_.weight_gradient(layer, rows, input, dz, gradients(thread) + offsets_[l].weights,
                              gradients(thread) + offsets_[l].bias_gradient);
     if (l == 0) break;
-    const TileView<T> dz_below{below, input.stride};
     kernels_.input_gradient(layer, rows, dz, transposed_panels_.data() + offsets_[l].panels,
-                            network_.layers()[l - 1].activation, input, dz_below);
-    below = dz.data;
-    dz = dz_below;
+                            network_.layers()[l - 1].activation, input);
+    dz = input;
   }
 }
 

@@ -59,7 +59,8 @@ class TiledNetwork {
   void begin_gradients(int thread) const;
   /// Where backward expects G [tile_rows, d] of the tile that a thread works on.
   TileView<T> embedding_gradient(int thread) const;
-  /// Adds the tile's gradients to the thread's; overwrites its embedding_gradient.
+  /// Adds the tile's gradients to the thread's; overwrites its embedding_gradient and the tile's
+  /// hidden activations, each of which dz takes the place of.
   void backward(std::int64_t tile, std::int64_t rows, int thread) const;
 
   /// Calls use(offset, count, sums) for pieces of the flat parameter buffer that make up this
@@ -86,10 +87,9 @@ class TiledNetwork {
   std::vector<Offsets> offsets_;
   std::int64_t tile_elements_ = 0;
   std::int64_t gradient_elements_ = 0;
-  std::int64_t dz_stride_ = 0;
   Buffer<T> panels_, transposed_panels_, biases_;
   Buffer<T> activations_, embeddings_;
-  Buffer<T> dz_;  // two a thread: [tile_rows, dz_stride]
+  Buffer<T> embedding_gradients_;  // [threads, tile_rows, stride]
   Buffer<T> gradients_;
 };
 

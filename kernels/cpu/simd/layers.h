@@ -115,16 +115,15 @@ void output_gradient(const Layer& layer, std::int64_t rows, TileView<const T> h,
 
 template <class T>
 void input_gradient(const Layer& layer, std::int64_t rows, TileView<const T> dz,
-                    const T* transposed_panels, Activation below, TileView<const T> h_below,
-                    TileView<T> dz_below) {
+                    const T* transposed_panels, Activation below, TileView<T> h_to_dz) {
   for_activation(below, [&]<Activation activation>() {
     product(
         rows, layer.inputs, layer.outputs, Strided<T>{dz.data, dz.stride, 1},
         Packed<T>{transposed_panels, layer.outputs},
         []<class V>(std::int64_t, std::int64_t) { return V{}; },
         [=]<class V>(std::int64_t row, std::int64_t column, V dh) {
-          const V h = load<T, V>(h_below.data + row * h_below.stride + column);
-          store(dz_below.data + row * dz_below.stride + column, dh * derivative<activation, T>(h));
+          T* const at = h_to_dz.data + row * h_to_dz.stride + column;
+          store(at, dh * derivative<activation, T>(load<T, V>(at)));
         });
   });
 }

@@ -87,18 +87,20 @@ inline void for_panels(std::int64_t columns, const Use& use) {
   }
 }
 
-/// One panel of columns: C [block_rows, vectors of V] after C. Flattened: the accumulators stay in
-/// registers only where every function that sees them is inlined before the compiler breaks arrays
-/// up. `begin` and `end` come by value and hold values: a store of floats might otherwise have
-/// changed what they refer to, and they would be read again after each.
-template <class V, int vectors, class T, class Begin, class End>
-[[gnu::flatten]] inline void panel_product(std::int64_t rows, std::int64_t column,
-                                           std::int64_t depth, Strided<T> a, Panel<T> b,
-                                           Begin begin, End end) {
+/// Rows begin_row .. end_row - 1 of one panel of columns, C [block, vectors of V] after C.
+/// Flattened and a function of its own: the accumulators stay in registers only where every
+/// function that sees them is inlined before the compiler breaks arrays up. `begin` and `end` come
+/// by value and hold values: a store of floats might otherwise have changed what they refer to, and
+/// they would be read again after each.
+template <class V, int block, int vectors, class T, class Begin, class End>
+[[gnu::flatten, gnu::noinline]] void block_products(std::int64_t begin_row, std::int64_t end_row,
+                                                    std::int64_t column, std::int64_t depth,
+                                                    Strided<T> a, Panel<T> b, Begin begin,
+                                                    End end) {
   constexpr int width = sizeof(V) / sizeof(T);
-  for (std::int64_t row = 0; row < rows; row += block_rows) {
-    V c[block_rows][vectors];
-    repeat<block_rows>([&](auto r) {
+  for (std::int64_t row = begin_row; row < end_row; row += block) {
+    V c[block][vectors];
+    repeat<block>([&](auto r) {
       repeat<vectors>(
           [&](auto v) { c[r][v] = begin.template operator()<V>(row + r, column + v * width); });
     });
@@ -106,15 +108,27 @@ template <class V, int vectors, class T, class Begin, class End>
     for (std::int64_t k = 0; k < depth; ++k) {
       V b_row[vectors];
       repeat<vectors>([&](auto v) { b_row[v] = load<T, V>(b.data + k * b.stride + v * width); });
-      repeat<block_rows>([&](auto r) {
+      repeat<block>([&](auto r) {
         const V a_element = broadcast<T, V>(a_rows[r * a.row_stride + k * a.depth_stride]);
         repeat<vectors>([&](auto v) { c[r][v] += a_element * b_row[v]; });
       });
     }
-    repeat<block_rows>([&](auto r) {
+    repeat<block>([&](auto r) {
       repeat<vectors>([&](auto v) { end(row + r, column + v * width, c[r][v]); });
     });
   }
+}
+
+/// One panel of columns. Where the last rows fit into half a block they are computed in one: of 11
+/// rows a quarter of the work.
+template <class V, int vectors, class T, class Begin, class End>
+inline void panel_product(std::int64_t rows, std::int64_t column, std::int64_t depth, Strided<T> a,
+                          Panel<T> b, Begin begin, End end) {
+  constexpr int half = block_rows / 2;
+  const std::int64_t rest = rows % block_rows;
+  const std::int64_t whole = rest > 0 && rest <= half ? rows - rest : rows;
+  block_products<V, block_rows, vectors>(0, whole, column, depth, a, b, begin, end);
+  block_products<V, half, vectors>(whole, rows, column, depth, a, b, begin, end);
 }
 
 /// For every vector V of C [rows, columns], both rounded up to whole blocks and panels:

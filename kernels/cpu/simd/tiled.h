@@ -86,10 +86,9 @@ struct TiledKernels {
   /// dz = dh * act'(z) in place, from h.
   void (*output_gradient)(const Layer& layer, std::int64_t rows, TileView<const T> h,
                           TileView<T> dh);
-  /// dz of the layer below: (dz W^T) * act'(z_below), from h_below.
+  /// h of the layer below -> dz of it, in place: (dz W^T) * act'(z_below).
   void (*input_gradient)(const Layer& layer, std::int64_t rows, TileView<const T> dz,
-                         const T* transposed_panels, Activation below, TileView<const T> h_below,
-                         TileView<T> dz_below);
+                         const T* transposed_panels, Activation below, TileView<T> h_to_dz);
   /// dw [inputs, padded_stride(outputs)] += input^T dz, db += column sums of dz. dw has room for
   /// inputs rounded up to tile_row_multiple rows.
   void (*weight_gradient)(const Layer& layer, std::int64_t rows, TileView<const T> input,
