@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "bench/cuda/copy_again.h"
 #include "bench/cuda/gate.h"
 #include "bench/cuda_ceilings.h"
 #include "bench/timing.h"
@@ -31,17 +32,31 @@ double fastest(Stopwatch& stopwatch, const Launch& launch) {
   return best;
 }
 
-/// Bytes read and written a second by copies of one buffer to another, again and again.
-double copy_bandwidth(Stopwatch& stopwatch, std::int64_t bytes, int copies) {
+/// Bytes read and written a second by a copy far beyond the caches.
+double memory_bandwidth(Stopwatch& stopwatch) {
+  constexpr std::int64_t bytes = std::int64_t{2} << 30;
   const Buffer<char> from(Device::cuda, bytes);
   const Buffer<char> to(Device::cuda, bytes);
   const double seconds = fastest(stopwatch, [&](Stream stream) {
-    for (int copy = 0; copy < copies; ++copy) {
-      SIAMESE_CHECK_CUDA(cudaMemcpyAsync(to.data(), from.data(), static_cast<std::size_t>(bytes),
-                                         cudaMemcpyDeviceToDevice, cuda_stream(stream)));
-    }
+    SIAMESE_CHECK_CUDA(cudaMemcpyAsync(to.data(), from.data(), static_cast<std::size_t>(bytes),
+                                       cudaMemcpyDeviceToDevice, cuda_stream(stream)));
   });
-  return 2.0 * static_cast<double>(bytes) * copies / seconds;
+  return 2.0 * static_cast<double>(bytes) / seconds;
+}
+
+/// The same by copies of one buffer to another, again and again, which together take a quarter of
+/// the L2 cache or less: its halves each serve their own multiprocessors.
+double l2_bandwidth(Stopwatch& stopwatch, std::int64_t l2_bytes) {
+  constexpr int times = 100;
+  const CopyAgain copies;
+  const std::int64_t rounds = std::max<std::int64_t>(1, l2_bytes / 8 / copies.round_bytes());
+  const std::int64_t bytes = rounds * copies.round_bytes();
+  const Buffer<char> from(Device::cuda, bytes);
+  const Buffer<char> to(Device::cuda, bytes);
+  const double seconds = fastest(stopwatch, [&](Stream stream) {
+    copies.launch(from.data(), to.data(), bytes, times, cuda_stream(stream));
+  });
+  return 2.0 * static_cast<double>(bytes) * times / seconds;
 }
 
 /// Random bytes that are small numbers in bf16, float32 and float64 alike: products of zeros would
@@ -105,9 +120,8 @@ CudaCeilings measure_cuda_ceilings() {
   ceilings.float32 = product_peak(*stopwatch, large, CUDA_R_32F, 4, CUBLAS_COMPUTE_32F_PEDANTIC);
   ceilings.float64 = product_peak(*stopwatch, large / 2, CUDA_R_64F, 8, CUBLAS_COMPUTE_64F);
   ceilings.l2_bytes = device.l2CacheSize;
-  // Both buffers take a quarter of the cache, whose halves each serve their own multiprocessors.
-  ceilings.l2_bandwidth = copy_bandwidth(*stopwatch, device.l2CacheSize / 8, 20);
-  ceilings.memory_bandwidth = copy_bandwidth(*stopwatch, std::int64_t{2} << 30, 1);
+  ceilings.l2_bandwidth = l2_bandwidth(*stopwatch, device.l2CacheSize);
+  ceilings.memory_bandwidth = memory_bandwidth(*stopwatch);
   ceilings.launch_seconds =
       fastest(*stopwatch, [](Stream stream) { launch_nothing(cuda_stream(stream)); });
   ceilings.node_seconds = graph_node_seconds(*stopwatch);
