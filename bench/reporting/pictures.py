@@ -21,6 +21,7 @@ MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d",
            "8", "H"]
 LINES = ["-", "--", ":"]
 FLOOR = "#777777"
+FLOOR_LINES = [(0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (2, 4))]
 
 STYLE = {
     "font.size": 10, "axes.titlesize": 10, "axes.grid": True, "grid.color": "#dddddd",
@@ -85,17 +86,32 @@ class Growth:
     label: str
     value: callable  # of (items, seconds)
     text: callable
-    floor: str  # what the floor's line is called
+    floor: str  # what the floor's line is called, with a place for the precision
 
 
 TIME = Growth("time", "time of a launch", lambda items, seconds: seconds, _seconds_text,
-              "floor (float32)")
+              "floor ({})")
 RATE = Growth("throughput", "{} per second", lambda items, seconds: items / seconds,
-              _count_text, "at the floor (float32)")
+              _count_text, "at the floor ({})")
+
+
+def _floors(rows, count):
+    """{precision: {items: least seconds}} of each form's rows, float32 first; without precisions whose
+    floors an earlier one has. In every variant's row they are the same but for rounding."""
+    floors = {}
+    for precision in sorted({row.precision for row in rows}, key=lambda name: (name != "float32", name)):
+        least = {(row.form, count(row)): row.least_seconds for row in rows
+                 if row.precision == precision and row.least_seconds}
+        known = any(all(abs(other.get(key, 0) - seconds) < 0.01 * seconds
+                        for key, seconds in least.items()) for other in floors.values())
+        if not known:
+            floors[precision] = least
+    return floors
 
 
 def growth_picture(results, op, growth):
-    """Time or throughput over pairs, a panel per form, log axes, the floor drawn."""
+    """Time or throughput over pairs, a panel per form, log axes, each precision's floor drawn. A point
+    is hollow where something disturbed the run."""
     by_points = op in ("pair_forward", "pair_backward")
     count = (lambda row: row.points) if by_points else (lambda row: row.pairs)
     rows = [row for row in results.timed
@@ -109,7 +125,8 @@ def growth_picture(results, op, growth):
     def value(row, seconds):
         return growth.value(count(row), seconds)
 
-    height = max(4.6, 1.6 + 0.22 * (len(series) + 2))
+    floors = list(zip(FLOOR_LINES, _floors(rows, count).items()))
+    height = max(4.6, 1.6 + 0.22 * (len(series) + len(floors) + 2))
     width = 1.2 + 3.6 * len(forms) + 2.3
     figure, axes = plt.subplots(1, len(forms), figsize=(max(width, 7.5), height), sharey=True,
                                 squeeze=False)
@@ -125,13 +142,15 @@ def growth_picture(results, op, growth):
                           yerr=[[y - low for y, (low, _) in zip(middle, ends)],
                                 [high - y for y, (_, high) in zip(middle, ends)]],
                           capsize=2, linewidth=1.5, markersize=5, elinewidth=0.8, **_style(index))
-        floors = sorted({(count(row), value(row, row.least_seconds)) for row in here
-                         if row.precision == "float32" and row.least_seconds})
-        least = {}
-        for x, y in floors:  # the same but for rounding in every variant's row
-            least.setdefault(x, y)
-        axis.plot(least.keys(), least.values(), color=FLOOR, linestyle=(0, (4, 2)), linewidth=1.5,
-                  marker="_")
+            hollow = [(count(row), y) for row, y in zip(line, middle) if row.disturbed]
+            if hollow:
+                axis.plot(*zip(*hollow), markersize=5, zorder=4,
+                          **{**_style(index), "linestyle": ""}, markerfacecolor="white")
+        for dashes, (precision, least) in floors:
+            points = sorted((x, growth.value(x, seconds)) for (of, x), seconds in least.items()
+                            if of == form)
+            if points:
+                axis.plot(*zip(*points), color=FLOOR, linestyle=dashes, linewidth=1.5, marker="_")
         axis.set(xscale="log", yscale="log", title=FORM_TITLES[form], xlabel=items)
         axis.xaxis.set_major_locator(LogLocator(10, numticks=6))
         axis.xaxis.set_major_formatter(FuncFormatter(_count_text))
@@ -141,7 +160,11 @@ def growth_picture(results, op, growth):
     axes[0][0].yaxis.set_major_formatter(FuncFormatter(growth.text))
     handles = [Line2D([], [], label=name, linewidth=1.5, markersize=5, **_style(index))
                for index, name in enumerate(series)]
-    handles.append(Line2D([], [], color=FLOOR, linestyle=(0, (4, 2)), label=growth.floor))
+    handles += [Line2D([], [], color=FLOOR, linestyle=dashes, label=growth.floor.format(precision))
+                for dashes, (precision, _) in floors]
+    if any(row.disturbed for row in rows):
+        handles.append(Line2D([], [], color="#555555", linestyle="", marker="o", markersize=5,
+                              markerfacecolor="white", label="hollow: disturbed"))
     top = _finish(figure, f"{op}: {growth.title}", results)
     figure.tight_layout(rect=(0, 0, 1 - 2.0 / figure.get_size_inches()[0], top))
     _legend(figure, handles)
@@ -226,29 +249,40 @@ class _Mark:
     label: str
     marker: str
     filled: bool = True
+    large: bool = True
 
     def look(self, colour):
         return {"marker": self.marker, "facecolors": colour if self.filled else "white",
-                "edgecolors": "white" if self.filled else colour}
+                "edgecolors": "white" if self.filled else colour,
+                "linewidths": 0.4 if self.filled else 1.2, "s": 32 if self.large else 12,
+                "alpha": 1 if self.large else 0.45, "zorder": 4 if self.large else 3}
 
 
 def _marks(device, rows):
-    """[(row, its mark)]. On a GPU, whose ladders are long, of each op and shape the fastest in each
-    precision alone, ours and cuBLAS's."""
+    """[(row, its mark)]. On a GPU, whose ladders are long, a mark tells whose it is and the precision,
+    and of each op and shape the fastest with a mark are large."""
     if device == "cpu":
         series = _series_of(rows)
         return [(row, _Mark(row.series, MARKERS[series.index(row.series) % len(MARKERS)]))
                 for row in rows]
     precisions = list(dict.fromkeys(row.precision for row in rows))
+
+    def whose(row):
+        return row.precision, row.variant.startswith("cublas")
+
     fastest = {}
     for row in rows:
-        vendor = row.variant.startswith("cublas")
-        mark = _Mark(f"{row.precision}, {'cuBLAS' if vendor else 'ours'}",
-                     MARKERS[precisions.index(row.precision)], not vendor)
-        key = (row.op, row.shape_key, mark)
+        key = (row.op, row.shape_key, *whose(row))
         if key not in fastest or row.seconds < fastest[key].seconds:
             fastest[key] = row
-    return [(row, mark) for (_, _, mark), row in fastest.items()]
+    large = {row.name for row in fastest.values()}
+
+    def mark(row):
+        precision, vendor = whose(row)
+        return _Mark(f"{precision}, {'cuBLAS' if vendor else 'ours'}",
+                     MARKERS[precisions.index(precision)], not vendor, row.name in large)
+
+    return [(row, mark(row)) for row in rows]
 
 
 def roofline_picture(results, device):
@@ -278,8 +312,7 @@ def roofline_picture(results, device):
                       textcoords="offset points", ha="right", va="bottom", fontsize=8)
     for (row, mark), x, y in zip(marked, intensity, rate):
         colour = COLOURS[ops.index(row.op) % len(COLOURS)]
-        axis.scatter(x, y, s=32, linewidths=0.4 if mark.filled else 1.2, zorder=3,
-                     **mark.look(colour))
+        axis.scatter(x, y, **mark.look(colour))
     axis.set(xscale="log", yscale="log", xlim=(left, right), ylim=(min(rate) / 2, highest * 2),
              xlabel="useful operations per least byte (FLOP/B)",
              ylabel="useful operations per second (GFLOP/s)")
@@ -299,8 +332,11 @@ def roofline_picture(results, device):
     handles += gap
     handles += [Line2D([], [], linestyle="", marker=mark.marker, label=mark.label, color="#555555",
                        markerfacecolor="#555555" if mark.filled else "white")
-                for mark in sorted(dict.fromkeys(mark for _, mark in marked),
+                for mark in sorted(dict.fromkeys(mark for _, mark in marked if mark.large),
                                    key=lambda mark: not mark.filled)]
+    if not all(mark.large for _, mark in marked):
+        handles.append(Line2D([], [], linestyle="", marker="o", markersize=3, alpha=0.45,
+                              color="#555555", label="small: slower variants"))
     top = _finish(figure, f"Roofline, {DEVICES[device]}", results)
     figure.tight_layout(rect=(0, 0, 1 - 2.1 / 10.5, top))
     _legend(figure, handles)
