@@ -23,7 +23,8 @@ constexpr int chains = 12;
 template <class T>
 double multiply_add(std::int64_t rounds) {
   using V = typename Vector<T>::type;
-  // Known to the compiler, they would let it compute chains that they leave as they are: c = 2 here.
+  // Known to the compiler, they would let it compute chains that they leave as they are: c = 2
+  // here.
   const volatile T half = T(0.5);
   const volatile T one = T(1);
   const V a = V{} + half;

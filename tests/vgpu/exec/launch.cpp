@@ -79,9 +79,9 @@ LaunchProblem check(const Launch& launch, std::string* message) {
   }
   if (cluster.x != 0) {
     if (!posed.has_clusters()) {
-      return problem(LaunchProblem::invalid_cluster, message,
-                     fmt::format("kernel {}: clusters, which come with compute capability 9.0",
-                                 kernel.name));
+      return problem(
+          LaunchProblem::invalid_cluster, message,
+          fmt::format("kernel {}: clusters, which come with compute capability 9.0", kernel.name));
     }
     const std::uint64_t most = launch.non_portable_cluster ? kDevice.blocks_per_cluster_non_portable
                                                            : kDevice.blocks_per_cluster;
