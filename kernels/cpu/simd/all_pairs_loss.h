@@ -98,30 +98,38 @@ inline void find_slopes(const AllPairsTask<T>& task, const ChunkPairs& pairs, st
   });
 }
 
-/// Adds the pairs, in vectors from first_vector on, to feature k of the gradients of points j;
-/// returns what point i has of them, a lane of points j each.
-template <Distance distance, class T>
-inline Vector<T> feature_gradient(const AllPairsTask<T>& task, const ChunkPairs& pairs,
-                                  std::int64_t first_vector, const Slopes<T>& slopes,
-                                  std::int64_t k, T* g) {
-  const T* const e_j = task.embeddings.data + k * task.embeddings.stride + first_vector;
-  T* const g_j = g + k * task.embeddings.stride + first_vector;
-  const T* const across = slopes.across + (first_vector - pairs.origin);
+/// Adds the pairs, in vectors from first_vector on, to `features` features of the gradients of
+/// points j, k the first; sets g_i to what point i has of them, a lane of points j each. Features
+/// together, so that one's sum need not wait for its own last addition.
+template <Distance distance, int features, class T>
+inline void feature_gradients(const AllPairsTask<T>& task, const ChunkPairs& pairs,
+                              std::int64_t first_vector, const Slopes<T>& slopes, std::int64_t k,
+                              T* g, Vector<T>* g_i) {
+  const std::int64_t stride = task.embeddings.stride;
+  const T* const e_j = task.embeddings.data + k * stride + first_vector;
+  T* const g_j = g + k * stride + first_vector;
+  const T* const across_j = slopes.across + (first_vector - pairs.origin);
   const T* const along_j = slopes.along_j + (first_vector - pairs.origin);
-  const Vector<T> e_i = broadcast(e_j[pairs.i - first_vector]);
+  Vector<T> e_i[features];
+  Vector<T> sums[features]{};
+  repeat<features>([&](auto f) { e_i[f] = broadcast(e_j[f * stride + pairs.i - first_vector]); });
   const std::int64_t count = pairs.end - first_vector;
-  Vector<T> g_i{};
   for (std::int64_t p = 0; p < count; p += lanes<T>) {
-    if constexpr (distance == Distance::cosine) {
-      g_i += load(across + p) * load(e_j + p);
-      store(g_j + p, load(g_j + p) + (load(across + p) * e_i + load(along_j + p) * load(e_j + p)));
-    } else {
-      const Vector<T> direction = DifferenceDistance<distance, T>::direction(e_i - load(e_j + p));
-      g_i += load(across + p) * direction;
-      store(g_j + p, load(g_j + p) - load(across + p) * direction);
-    }
+    const Vector<T> across = load(across_j + p);
+    repeat<features>([&](auto f) {
+      const Vector<T> e = load(e_j + f * stride + p);
+      T* const at = g_j + f * stride + p;
+      if constexpr (distance == Distance::cosine) {
+        sums[f] += across * e;
+        store(at, load(at) + (across * e_i[f] + load(along_j + p) * e));
+      } else {
+        const Vector<T> direction = DifferenceDistance<distance, T>::direction(e_i[f] - e);
+        sums[f] += across * direction;
+        store(at, load(at) - across * direction);
+      }
+    });
   }
-  return g_i;
+  repeat<features>([&](auto f) { g_i[f] = sums[f]; });
 }
 
 /// The same of a distance with weights; adds to g_w what the feature's weight has of them.
@@ -156,7 +164,7 @@ template <Distance distance, class T>
   const std::int64_t first_vector =
       pairs.origin + (pairs.begin - pairs.origin) / lanes<T> * lanes<T>;
   // Several vectors of points j together, so that one's sum need not wait for another's.
-  constexpr int together = 2;
+  constexpr int together = 4;
   std::int64_t j = first_vector;
   for (; j + (together - 1) * lanes<T> < pairs.end; j += together * lanes<T>) {
     find_slopes<together, distance>(task, pairs, j, slopes, costs_sum, slope_sum_lanes);
@@ -183,8 +191,12 @@ template <Distance distance, class T>
       const Vector<T> w_sums = sum_lanes<lanes<T>>(g_w);
       for (std::int64_t k = 0; k < features; ++k) task.merge.gradient[first + k] += w_sums[k];
     } else {
-      for (std::int64_t k = 0; k < features; ++k) {
-        g_i[k] = feature_gradient<distance>(task, pairs, first_vector, slopes, first + k, g);
+      std::int64_t k = 0;
+      for (; k + 2 <= features; k += 2) {
+        feature_gradients<distance, 2>(task, pairs, first_vector, slopes, first + k, g, g_i + k);
+      }
+      if (k < features) {
+        feature_gradients<distance, 1>(task, pairs, first_vector, slopes, first + k, g, g_i + k);
       }
     }
     for (std::int64_t k = features; k < lanes<T>; ++k) g_i[k] = Vector<T>{};
