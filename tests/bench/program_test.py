@@ -452,6 +452,19 @@ class Sweep(unittest.TestCase):
         self.assertEqual(self.rows(self.out), {"cpu_eigen"})
         self.assertTrue((self.out / "report.html").exists())
 
+    def test_what_peers_need_of_the_system_is_missed_before_anything_is_timed(self):
+        (self.tree / "build/peers/installed").unlink()
+        (self.tree / "path/dpkg-query").write_text(
+            '#!/bin/sh\ncase "$*" in *python3-venv) exit 1 ;; *) echo "install ok installed" ;; esac\n')
+        for name in ("sudo", "apt-get"):
+            (self.tree / "path" / name).write_text("#!/bin/sh\nexit 1\n")
+            (self.tree / "path" / name).chmod(0o755)
+        code, text = self.finish(self.start("--out", self.out, "--peers", self.ADAM.format("eigen")))
+        self.assertEqual(code, 1, text)
+        self.assertIn("python3-venv", text.splitlines()[-1])
+        self.assertNotIn("verifying", text)
+        self.assertEqual(list(self.tree.glob("*out*")), [])
+
     def test_a_peer_that_cannot_be_installed_leaves_the_others(self):
         (self.tree / "build/peers/installed").unlink()
         log, python = self.tree / "installed", self.tree / "build/peers/bin/python"
