@@ -44,6 +44,9 @@ class Run:
     errors: dict  # name of a row -> its message
     machines: dict  # name of a row -> what part of its peak the machine had in each repetition
 
+    def has(self, name):
+        return name in self.times or name in self.errors
+
 
 def load(path):
     """Any JSON of Google Benchmark. Raises BadResults."""
@@ -143,22 +146,28 @@ def change(name, pairs, machine=1.0):
 class Comparison:
     changes: list
     missing: list  # names of old runs that a new one has not
-    failed: list  # (name, message) of rows that had times and have an error now
+    failed: list  # (name, message) of rows that have an error now and had none, or had times too
     added: list  # names of new runs that an old one has not
+    unpaired: list  # (name, message) of rows that have times, and in an old run an error
 
 
 def compare(olds, news):
     """Pairs the k-th old with the k-th new run."""
-    result = Comparison([], [], [], [])
-    for name in dict.fromkeys(name for run in (*olds, *news) for name in run.times):
-        message = next((run.errors[name] for run in news if name in run.errors), None)
-        if message is not None and any(name in run.times for run in olds):
-            result.failed.append((name, message))
-        elif any(name in run.errors for run in (*olds, *news)):
-            continue  # it was no result before, or is none that it could be compared with
-        elif not all(name in run.times for run in news):
+    result = Comparison([], [], [], [], [])
+    for name in dict.fromkeys(name for run in (*olds, *news) for name in (*run.times, *run.errors)):
+        before, now = (next((run.errors[name] for run in runs if name in run.errors), None)
+                       for runs in (olds, news))
+        timed_before, timed_now = (any(name in run.times for run in runs) for runs in (olds, news))
+        is_new = before is None and not timed_before
+        # A row that is new may be too long or too large for the machine, but not wrong.
+        if now is not None and (timed_before or is_new and not now.startswith("skipped: ")):
+            result.failed.append((name, now))
+        elif before is not None:
+            if timed_before or timed_now:
+                result.unpaired.append((name, before))
+        elif not all(run.has(name) for run in news):
             result.missing.append(name)
-        elif not all(name in run.times for run in olds):
+        elif not all(run.has(name) for run in olds):
             result.added.append(name)
         else:
             pairs = [(old.times[name], new.times[name]) for old, new in zip(olds, news)]

@@ -167,6 +167,28 @@ class Program(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("failed: b: wrong: m [0]", done.stdout)
 
+    def refused(self, name, message):
+        return entries(name, [0], error_occurred=True, error_message=message)
+
+    def test_a_new_row_that_is_wrong_fails(self):
+        old = self.write("old.json", entries("a", self.STEADY))
+        for message, code, says in (("wrong: m [0]", 1, "failed: b: wrong: m [0]"),
+                                    ("skipped: too long", 0, "new: b")):
+            new = self.write("new.json", entries("a", self.STEADY) + self.refused("b", message))
+            done = self.compare(old, new, "--allow-new")
+            self.assertEqual(done.returncode, code, done.stdout)
+            self.assertIn(says, done.stdout)
+            self.assertEqual(self.compare(old, new).returncode, 1)
+            self.assertEqual(self.compare(new, new).returncode, 0)
+
+    def test_a_row_that_an_old_run_refused_is_told(self):
+        old = self.write("old.json", entries("a", self.STEADY) + self.refused("b", "wrong: m [0]"))
+        new = self.write("new.json", entries("a", self.STEADY) + entries("b", self.STEADY))
+        done = self.compare(old, new)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("no partner: b: in an old run wrong: m [0]", done.stdout)
+        self.assertIn("1 same, 0 missing, 0 failed, 0 new, 1 without a partner", done.stdout)
+
     def ceilings(self, factor, before, after, row="a"):
         """Two pairs of runs, the new ones' row longer by a factor, on a machine whose peak changed."""
         old = self.write("old.json", entries(row, self.STEADY), fma_peak_float32_gflops=before)
