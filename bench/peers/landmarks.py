@@ -24,7 +24,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from measure import context_of  # noqa: E402
+from measure import context_of, last_words  # noqa: E402
 from reporting import landmarks  # noqa: E402
 from reporting.files import write  # noqa: E402
 from reporting.running import Progress, end_as_interrupted, exit_with  # noqa: E402
@@ -46,8 +46,7 @@ def finished(command):
         raise Failed(f"{error.filename}: {error.strerror}") from error
     seconds = time.perf_counter() - begin
     if done.returncode != 0:
-        words = [line for line in done.stderr.splitlines() if line.strip()]
-        raise Failed(words[-1] if words else f"ended with code {done.returncode}")
+        raise Failed(last_words(done.stderr, done.returncode))
     return done.stdout, seconds
 
 

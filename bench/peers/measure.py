@@ -37,6 +37,7 @@ LONG = 300  # seconds of rounds: once they have taken so long, the fewest are en
 SECONDS = 0.15  # of steps a round
 REST = 0.05  # seconds before each turn, in which threads that the one before left spinning end
 PATIENCE = 600  # seconds for an answer: compilers take their time
+USAGE = 2  # siamese_step's exit code where words are wrong
 
 QUICK = ["dense/points:256/pairs:128", "dense/points:2048/pairs:1024",
          "indexed/points:30/pairs:128", "all/points:500/pairs:124750"]
@@ -86,6 +87,12 @@ class Gone(Exception):
     """A peer that could not start or has ended, and its reason."""
 
 
+def last_words(text, code):
+    """Why a program ended: the last line that it said, or its exit code."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else f"ended with code {code}"
+
+
 class Process:
     """A running peer, pinned to these cores."""
 
@@ -113,8 +120,7 @@ class Process:
         finally:
             watchdog.cancel()
         self.log.seek(0)
-        lines = [line for line in self.log.read().splitlines() if line.strip()]
-        raise Gone(lines[-1] if lines else f"ended with code {self.process.wait()}")
+        raise Gone(last_words(self.log.read(), self.process.wait()))
 
     def steps(self, count):
         try:
@@ -262,12 +268,19 @@ def rows_of(work, measured, problem):
 
 
 def measured_rows(work, arguments):
-    """The rows of a piece of work, having told its medians."""
+    """The rows of a piece of work, having told its medians; gaps where it is too large for this machine."""
     peers = PEERS[work.device, work.op]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([arguments.step, "export", work.shape, folder, *problem_words(arguments)],
-                       check=True)
+        done = subprocess.run([arguments.step, "export", work.shape, folder, *problem_words(arguments)],
+                              stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode == USAGE:
+            print(done.stderr, end="", file=sys.stderr)
+            done.check_returncode()
+        if done.returncode != 0:
+            reason = last_words(done.stderr, done.returncode)
+            print(f"    none: {reason}", file=sys.stderr, flush=True)
+            return list(rows_of(work, [(runner, [], 0, reason) for runner in work.runners(peers)], {}))
         problem = json.loads(Path(folder, "problem.json").read_text())
         memory = 0.7 * available_memory() if work.device == "cpu" else float("inf")
         for part in in_shared_rounds(work, peers, problem, memory):

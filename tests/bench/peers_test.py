@@ -138,6 +138,16 @@ class Measured(unittest.TestCase):
         self.assertEqual(reasons["mortal"], "out of memory")
         self.assertEqual(sum(row.get("error_occurred", False) for row in rows), 3)
 
+    def test_work_that_is_too_large_for_the_machine_is_a_gap_with_its_reason(self):
+        work = Work("cpu", "train_step", "dense/points:10000000000/pairs:5000000000", (1, 2))
+        rows = measure.measured_rows(work, self.arguments)
+        self.assertEqual({row["name"] for row in rows},
+                         {work.row(runner) for runner in work.runners(PEERS["cpu", "train_step"])})
+        for row in rows:
+            self.assertIn("its reference needs some", row["error_message"])
+        with self.assertRaises(subprocess.CalledProcessError):
+            measure.measured_rows(Work("cpu", "train_step", "ring/points:2/pairs:1", (1,)), self.arguments)
+
     def test_forms_of_one_name_are_told_apart_by_precision(self):
         self.script("echo", "import sys\nprint('{\"ready\": true}', flush=True)\n"
                     "seconds = {'float32': 0.002, 'bf16': 0.001}[sys.argv[3]]\n"

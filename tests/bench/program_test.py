@@ -487,6 +487,16 @@ class Sweep(unittest.TestCase):
         self.assertEqual(log.read_text().splitlines(), wanted)
         self.assertFalse((self.tree / "build/peers/installed").exists())
 
+    def test_peers_that_cannot_be_timed_are_told_and_keep_the_sweep(self):
+        step = self.tree / "build/cpu/bench/siamese_step"
+        step.unlink()
+        step.write_text("#!/bin/sh\nexit 1\n")
+        step.chmod(0o755)
+        code, text = self.finish(self.start("--out", self.out, "--peers", self.ADAM.format("eigen")))
+        self.assertEqual(code, 1, text)
+        self.assertIn("could not all be timed", text)
+        self.assertEqual(self.rows(self.out), {"cpu_eigen"})
+
     def test_ctrl_c_while_the_report_is_made_changes_nothing(self):
         process = self.start("--out", self.out, self.ADAM.format("eigen"))
         self.wait_for(process, "making tables")
