@@ -24,7 +24,8 @@ build_tree() { [[ " $* " != *" ${BROKEN:-none} "* ]] || fail "building failed"; 
     "build/release/bench/siamese_profile": "#!/bin/sh\n",
     "build/release/bench/siamese_bench": f"""#!/bin/sh
 case $1 in
-  --benchmark_list_tests) echo {ROW} ;;
+  --benchmark_list_tests) i=0; echo {ROW}
+     while [ $i -lt 20000 ]; do i=$((i + 1)); echo "another row, $i"; done ;;
   *) for word; do case $word in --benchmark_out=*) echo '{{}}' >"${{word#*=}}" ;; esac; done
      echo "timed $1" ;;
 esac
@@ -51,6 +52,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 """
+UNREADABLE = PROFILER.replace("--page | stats) echo", "--page | stats) exit 1; echo")
 FORBIDDEN = """#!/bin/sh
 echo "==ERROR== ERR_NVGPUCTRPERM - The user does not have permission"
 exit 1
@@ -123,6 +125,23 @@ class Profile(unittest.TestCase):
         self.assertIn("building failed", done.stderr)
         self.assertIn("profile.ncu-rep", files)
         self.assertNotIn("counts.md", files)
+
+    def test_a_report_outlives_a_tool_that_cannot_read_it(self):
+        for tool, report in (("ncu", "profile.ncu-rep"), ("nsys", "profile.nsys-rep")):
+            with self.subTest(tool):
+                self.on_path(**{tool: UNREADABLE})
+                done, files = self.profile(tool, ROW)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(f"{tool} could not read its own report", done.stderr)
+                self.assertIn(report, files)
+                shutil.rmtree(self.root / "out")
+
+    def test_a_row_beside_the_sweep_is_told_not_to_be_timed(self):
+        self.on_path(ncu=PROFILER)
+        done, files = self.profile("ncu", ROW.replace("44610", "44611"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("parameters:44611 is not timed", done.stderr)
+        self.assertEqual(files, ["counts.md", "ncu.log", "profile.ncu-rep", "source.csv", "summary.txt"])
 
     def test_without_permission_the_row_is_timed_and_counted(self):
         self.on_path(ncu=FORBIDDEN)
