@@ -83,6 +83,14 @@ class Work:
         return f"{self.op} {self.shape} on {self.device}, threads: {counts}"
 
 
+@dataclass(frozen=True)
+class Time:
+    """Of a step: by the clock, and of all threads' processor time."""
+
+    seconds: float
+    cpu_seconds: float
+
+
 class Gone(Exception):
     """A peer that could not start or has ended, and its reason."""
 
@@ -128,7 +136,8 @@ class Process:
             self.process.stdin.flush()
         except BrokenPipeError:
             pass  # the answer says why
-        return self.answer()["seconds"]
+        message = self.answer()
+        return Time(message["seconds"], message["cpu_seconds"])
 
     def stop(self):
         self.process.kill()
@@ -160,8 +169,8 @@ def steps_in(seconds, one):
 
 def steps_a_round(process):
     """As one step alone tells too little of many in a row, a tenth of a round tells it again."""
-    few = steps_in(SECONDS / 10, process.steps(1))
-    return steps_in(SECONDS, process.steps(few))
+    few = steps_in(SECONDS / 10, process.steps(1).seconds)
+    return steps_in(SECONDS, process.steps(few).seconds)
 
 
 def bytes_of(peer, problem):
@@ -207,7 +216,7 @@ def in_shared_rounds(work, peers, problem, memory):
 
 
 def measure_work(work, peers, folder, problem, arguments, memory=float("inf")):
-    """[(runner, [seconds a step of each round], steps a round, reason of none)]"""
+    """[(runner, [Time of each round], steps a round, reason of none)]"""
     cpus = sorted(os.sched_getaffinity(0))
     runners = work.runners(peers)
     processes, counts = {}, {}
@@ -259,11 +268,11 @@ def rows_of(work, measured, problem):
             yield {**common, "real_time": 0.0, "cpu_time": 0.0, "error_occurred": True,
                    "error_message": reason}
             continue
-        for index, seconds in enumerate(times):
+        for index, each in enumerate(times):
             row = {**common, "repetitions": len(times), "repetition_index": index,
-                   "real_time": 1e6 * seconds, "cpu_time": 1e6 * seconds}
+                   "real_time": 1e6 * each.seconds, "cpu_time": 1e6 * each.cpu_seconds}
             if work.op == "train_step":
-                row["FLOP/s"] = problem["operations"] / seconds
+                row["FLOP/s"] = problem["operations"] / each.seconds
             yield row
 
 
@@ -286,7 +295,9 @@ def measured_rows(work, arguments):
         for part in in_shared_rounds(work, peers, problem, memory):
             measured = measure_work(part, peers, folder, problem, arguments, memory)
             for runner, times, _, reason in measured:
-                text = f"{1e6 * statistics.median(times):12,.1f} us" if times else f"none: {reason}"
+                text = f"none: {reason}"
+                if times:
+                    text = f"{1e6 * statistics.median(each.seconds for each in times):12,.1f} us"
                 print(f"    {runner!s:52} {text}", file=sys.stderr, flush=True)
             rows += rows_of(part, measured, problem)
     return rows

@@ -18,7 +18,8 @@ def done():
 def serve(make):
     """`make(problem, device, words)` gives two functions, having checked loss and gradients: one
     begins a step, the other waits until all that were begun are done. For each number N on
-    standard input, N steps and a line with the seconds that each took."""
+    standard input, N steps and a line with the seconds that each took, by the clock and of all
+    threads' processor time."""
     folder, device, precision, *words = sys.argv[1:]
     try:
         step, wait = make(Problem(folder, precision), device, words)
@@ -30,8 +31,9 @@ def serve(make):
     tell(ready=True)
     for line in sys.stdin:
         count = int(line)
-        begin = time.perf_counter()
+        begin, begin_cpu = time.perf_counter(), time.process_time()
         for _ in range(count):
             step()
         wait()
-        tell(seconds=(time.perf_counter() - begin) / count)
+        end, end_cpu = time.perf_counter(), time.process_time()
+        tell(seconds=(end - begin) / count, cpu_seconds=(end_cpu - begin_cpu) / count)

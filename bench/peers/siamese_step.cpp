@@ -130,14 +130,19 @@ void verify_once(const Variant<Args>& variant, Trial<Args>& trial) {
   }
 }
 
-// For each number N that comes in, a line with the seconds of one of N steps; `take` takes N steps
-// and returns the seconds of all.
+// For each number N that comes in, a line with the seconds of one of N steps, by the clock and of
+// all threads' processor time; `take` takes N steps and returns the seconds of all.
 void serve(const std::function<double(std::int64_t)>& take) {
   fmt::print("{{\"ready\": true}}\n");
   std::fflush(stdout);
   std::int64_t steps = 0;
   while (std::cin >> steps) {
-    fmt::print("{{\"seconds\": {:.9g}}}\n", take(steps) / static_cast<double>(steps));
+    const double begin_cpu = process_seconds();
+    const double seconds = take(steps);
+    const double cpu_seconds = process_seconds() - begin_cpu;
+    const auto count = static_cast<double>(steps);
+    fmt::print("{{\"seconds\": {:.9g}, \"cpu_seconds\": {:.9g}}}\n", seconds / count,
+               cpu_seconds / count);
     std::fflush(stdout);
   }
 }

@@ -18,7 +18,7 @@ import landmarks  # noqa: E402
 import measure  # noqa: E402
 import numpy as np  # noqa: E402
 from entries import CUDA_STEP, PEAK, PEERS, Peer  # noqa: E402
-from measure import Runner, Work  # noqa: E402
+from measure import Runner, Time, Work  # noqa: E402
 from problem import Problem, Wrong  # noqa: E402
 from reporting import landmarks as landmarks_report  # noqa: E402
 from reporting import peers, pictures, results, tables  # noqa: E402
@@ -86,7 +86,7 @@ class Measured(unittest.TestCase):
     def test_a_variant_is_timed_every_round(self):
         found, rows = self.measure()
         self.assertEqual(len(found[0][1]), measure.ROUNDS)
-        self.assertTrue(all(seconds > 0 for seconds in found[0][1]))
+        self.assertTrue(all(time.seconds > 0 and time.cpu_seconds > 0 for time in found[0][1]))
         self.assertEqual(len(rows), measure.ROUNDS)
         self.assertIn("train_step/cpu_tiled/float32/indexed/points:9/pairs:20/threads:1",
                       rows[0]["name"])
@@ -99,7 +99,8 @@ class Measured(unittest.TestCase):
     def test_the_peak_is_served_beside_the_steps(self):
         found, rows = self.measure(PEAK)
         self.assertEqual([reason for _, _, _, reason in found], [None, None])
-        self.assertLess(min(found[1][1]), min(found[0][1]))
+        of_step, of_peak = (min(time.seconds for time in times) for _, times, _, _ in found)
+        self.assertLess(of_peak, of_step)
         self.assertEqual(rows[-1]["name"], f"train_step/cpu_peak/float32/{SHAPE}/threads:1")
 
     def test_each_count_of_threads_has_its_turn_in_every_round(self):
@@ -107,7 +108,7 @@ class Measured(unittest.TestCase):
         self.script("writer", "import os, sys\nprint('{\"ready\": true}', flush=True)\n"
                     "cores = len(os.sched_getaffinity(0))\nfor line in sys.stdin:\n"
                     f"    print(cores, os.environ['OMP_NUM_THREADS'], file=open({str(log)!r}, 'a'))\n"
-                    "    print('{\"seconds\": 1}', flush=True)\n")
+                    "    print('{\"seconds\": 1, \"cpu_seconds\": 1}', flush=True)\n")
         every = len(os.sched_getaffinity(0))
         if every == 1:
             self.skipTest("one core")
@@ -120,16 +121,39 @@ class Measured(unittest.TestCase):
 
     def test_a_peer_takes_as_many_steps_as_it_is_told(self):
         self.script("sleeper", "import sys\nprint('chatter')\nprint('{\"ready\": true}', flush=True)\n"
-                    "for line in sys.stdin:\n    print('{\"seconds\": 0.001}', flush=True)\n")
-        found, _ = self.measure(Peer("sleeper", "sleeper"))
+                    "for line in sys.stdin:\n    print('{\"seconds\": 0.001, \"cpu_seconds\": 0.002}', flush=True)\n")
+        found, rows = self.measure(Peer("sleeper", "sleeper"))
         _, times, count, reason = found[1]
-        self.assertEqual((times, count, reason), ([0.001] * measure.ROUNDS, 2, None))
+        self.assertEqual((times, count, reason), ([Time(0.001, 0.002)] * measure.ROUNDS, 2, None))
+        self.assertEqual((rows[-1]["real_time"], rows[-1]["cpu_time"]), (1000, 2000))
+
+    def test_the_processors_time_of_a_peer_is_that_of_its_threads(self):
+        self.script("spinner", "import threading, time\nfrom serve import done, serve\n"
+                    "def spin():\n"
+                    "    end = time.thread_time() + 0.02\n"
+                    "    while time.thread_time() < end: pass\n"
+                    "def step():\n"
+                    "    threads = [threading.Thread(target=spin) for _ in range(2)]\n"
+                    "    for thread in threads: thread.start()\n"
+                    "    for thread in threads: thread.join()\n"
+                    "    time.sleep(0.1)\n"
+                    "serve(lambda *_: (step, done))\n")
+        found, _ = self.measure(Peer("spinner", "spinner",
+                                     environment=(("PYTHONPATH", str(BENCH / "peers")),)))
+        (_, ours, _, _), (_, spins, _, reason) = found
+        self.assertEqual((len(spins), reason), (measure.ROUNDS, None))
+        for time in spins:
+            self.assertGreaterEqual(time.seconds, 0.1)
+            self.assertGreaterEqual(time.cpu_seconds, 0.04)
+            self.assertLess(time.cpu_seconds, 0.1)
+        for time in ours:
+            self.assertNotEqual(time.seconds, time.cpu_seconds)
 
     def test_what_is_missing_or_wrong_or_dies_is_a_gap_with_its_reason(self):
         self.script("wrong", "print('{\"error\": \"loss off by 1\"}', flush=True)\n")
         self.script("broken", "raise ImportError('no such library')\n")
         self.script("mortal", "import sys\nprint('{\"ready\": true}', flush=True)\nsys.stdin.readline()\n"
-                    "print('{\"seconds\": 0.001}', flush=True)\nsys.exit('out of memory')\n")
+                    "print('{\"seconds\": 0.001, \"cpu_seconds\": 0.002}', flush=True)\nsys.exit('out of memory')\n")
         found, rows = self.measure(*(Peer(name, name) for name in ("wrong", "broken", "mortal")))
         reasons = {runner.peer.name: reason for runner, _, _, reason in found}
         self.assertEqual(reasons["tiled"], None)
@@ -152,9 +176,9 @@ class Measured(unittest.TestCase):
         self.script("echo", "import sys\nprint('{\"ready\": true}', flush=True)\n"
                     "seconds = {'float32': 0.002, 'bf16': 0.001}[sys.argv[3]]\n"
                     "for line in sys.stdin:\n"
-                    "    print('{\"seconds\": %g}' % seconds, flush=True)\n")
+                    "    print('{\"seconds\": %g, \"cpu_seconds\": 1}' % seconds, flush=True)\n")
         found, rows = self.measure(Peer("echo", "echo"), Peer("echo", "echo", precision="bf16"))
-        self.assertEqual([times[0] for _, times, _, _ in found[1:]], [0.002, 0.001])
+        self.assertEqual([times[0].seconds for _, times, _, _ in found[1:]], [0.002, 0.001])
         self.assertEqual(len({row["name"] for row in rows}), 3)
 
     def test_a_gradient_may_be_off_by_what_its_precision_rounds(self):
