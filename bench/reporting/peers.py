@@ -165,10 +165,11 @@ def _row(who, case):
         row.append("-" if case.of_peak is None else f"{100 * case.of_peak:.0f}%")
     for library in who.libraries:
         default, best = case.of_library(library)
-        row.append(_cell(case, best if library in who.single else default))
+        way = best.removeprefix(library).lstrip("-") if best else ""
         if library not in who.single:
-            how = f" {best.removeprefix(library).lstrip('-') or 'default'}" if best else ""
-            row.append(_cell(case, best) + how)
+            row.append(_cell(case, default))
+            way = way or ("default" if best else "")
+        row.append(f"{_cell(case, best)} {way}".rstrip())
     return row
 
 
