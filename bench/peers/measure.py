@@ -369,7 +369,7 @@ def main():
     if not os.access(arguments.out.absolute().parent, os.W_OK):
         parser.error(f"--out: {arguments.out}: expected a file in a folder that can be written")
     every = len(os.sched_getaffinity(0))
-    threads = arguments.threads or sorted({1, every})
+    threads = sorted(set(arguments.threads or (1, every)))
     if not all(1 <= count <= every for count in threads):
         parser.error(f"--threads: {threads}; expected 1 to {every}, the cores here")
 

@@ -69,7 +69,7 @@ class Measured(unittest.TestCase):
         out = self.folder / "peers.json"
         process = subprocess.Popen([sys.executable, BENCH / "peers" / "measure.py", "--step", STEP,
                                     "--python", sys.executable, "--out", out, "--shape", SHAPE,
-                                    "--threads", "1", "--device", "cpu"],
+                                    "--threads", "1", "--threads", "1", "--device", "cpu"],
                                    stderr=subprocess.PIPE, text=True)
         with process:
             lines = []
@@ -79,6 +79,7 @@ class Measured(unittest.TestCase):
                     process.send_signal(signal.SIGINT)
                     process.send_signal(signal.SIGTERM)
             self.assertEqual(process.wait(60), 130)
+        self.assertRegex(lines[0], "threads: 1$")
         self.assertRegex(lines[-1], "^measure: interrupted; 1 of 2 pieces of work were timed")
         cases, _ = peers.load(out)
         self.assertEqual([case.op for case in cases], ["train_step"])

@@ -487,6 +487,18 @@ class Sweep(unittest.TestCase):
         self.assertEqual(log.read_text().splitlines(), wanted)
         self.assertFalse((self.tree / "build/peers/installed").exists())
 
+    def test_peers_have_no_more_threads_than_asked_for(self):
+        every = len(os.sched_getaffinity(0))
+        for count in (1, every + 1):
+            with self.subTest(count):
+                process = self.start("--out", self.tree / f"out{count}", "--peers", "--threads", str(count),
+                                     self.ADAM.format("eigen"))
+                told = self.wait_for(process, "[1/").splitlines()[-1]
+                os.killpg(process.pid, signal.SIGINT)
+                self.finish(process)
+                most = min(count, every)
+                self.assertRegex(told, "threads: 1$" if most == 1 else f"threads: 1 and {most}$")
+
     def test_peers_that_cannot_be_timed_are_told_and_keep_the_sweep(self):
         step = self.tree / "build/cpu/bench/siamese_step"
         step.unlink()
