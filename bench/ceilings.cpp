@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::int64_t kibibyte = 1024;
 constexpr std::int64_t page = 4 * kibibyte;
-// Of a thread, from what a core's first cache holds; the largest is added, which no cache holds.
+// Of a thread, from what a core's first cache holds. The largest set of all threads is what no
+// cache holds; those that would be larger, with many threads, are left out.
 constexpr std::int64_t working_sets[] = {16 * kibibyte,           128 * kibibyte,
                                          512 * kibibyte,          2 * kibibyte* kibibyte,
                                          8 * kibibyte* kibibyte,  32 * kibibyte* kibibyte,
@@ -183,8 +184,9 @@ Ceilings measure_ceilings(int threads, double seconds) {
 
   std::vector<std::int64_t> sets(std::begin(working_sets), std::end(working_sets));
   // Whole pages a thread: the loops take aligned blocks.
-  const std::int64_t beyond = bytes_beyond_caches() / threads / page * page;
-  if (sets.back() < beyond) sets.push_back(beyond);
+  const std::int64_t beyond = std::max(page, bytes_beyond_caches() / threads / page * page);
+  std::erase_if(sets, [&](std::int64_t bytes) { return bytes >= beyond; });
+  sets.push_back(beyond);
   const Arena arena(threads, sets.back() / static_cast<std::int64_t>(sizeof(double)));
 
   Ceilings best;

@@ -7,6 +7,7 @@
 
 #include "bench/ceilings.h"
 #include "bench/cuda_ceilings.h"
+#include "bench/memory.h"
 
 namespace siamese::bench {
 namespace {
@@ -61,6 +62,16 @@ TEST(Ceilings, BandwidthIsThatOfTheLargestSetWhichIsNoLarger) {
   EXPECT_EQ(ceilings.least_seconds({1000.0, 20.0}, Precision::float32), 10.0);
   EXPECT_EQ(ceilings.least_seconds({1000.0, 20.0}, Precision::float64), 20.0);
   EXPECT_EQ(ceilings.least_seconds({1.0, 20.0}, Precision::float32), 5.0);
+}
+
+TEST(Ceilings, TakeNoMoreMemoryThanIsBeyondTheCaches) {
+  for (const int threads : {1, 16}) {
+    const std::vector<Bandwidth> sets = measure_ceilings(threads, 1e-3).bandwidth;
+    const auto beyond = static_cast<double>(bytes_beyond_caches());
+    EXPECT_LT(sets.back().bytes, 1.05 * beyond) << threads;  // free memory may change
+    EXPECT_GT(sets.back().bytes, 0.9 * beyond) << threads;
+    for (std::size_t k = 1; k < sets.size(); ++k) EXPECT_LT(sets[k - 1].bytes, sets[k].bytes);
+  }
 }
 
 TEST(CudaCeilings, EachPrecisionHasItsPeakAndBytesThatFitFlowFromTheCache) {
