@@ -7,7 +7,7 @@ in turn, each a process of its own on the same points.
 
 One round after another, each with its own initial weights and order of batches, and with both
 losses: the original script's as it was written, and repaired. FILE gets every run as JSON; a table
-is printed. What could not run is told and has no row.
+is printed. What could not run is told and has no row. Ctrl-C keeps the runs that are done.
 """
 
 import argparse
@@ -73,7 +73,10 @@ def by_siamese_landmarks(program, loss, seed):
 def by_keras(python, loss, seed, *words):
     """The same of a run by Keras."""
     text, seconds = finished([python, HERE / "landmarks_keras.py", loss, str(seed), *words])
-    found = json.loads(text.splitlines()[-1])
+    try:
+        found = json.loads(text.splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        raise Failed(f"no JSON in its last line ({error})") from error
     return {**found, "trained_by": "Keras", "process_seconds": seconds,
             "training_seconds": found["seconds"]}
 
@@ -91,14 +94,15 @@ def check_same_data(found, first):
     """Raises Failed where a run was on other points than the first run."""
     if found["test"] != first["test"]:
         raise Failed("its unseen points are others")
-    for mine, other in zip(found["points"], first["points"], strict=True):
-        if not all(math.isclose(x, y, rel_tol=1e-12) for x, y in zip(mine, other, strict=True)):
-            raise Failed("its points are others")
+    mine, others = ([x for point in run["points"] for x in point] for run in (found, first))
+    if len(mine) != len(others) or not all(
+            math.isclose(x, y, rel_tol=1e-12) for x, y in zip(mine, others)):
+        raise Failed("its points are others")
 
 
-def measure(ways, initialisations):
-    """[row of FILE], a line told of each; `ways`: {name: f(loss, seed)}."""
-    rows, first = [], None
+def measured(ways, initialisations):
+    """The rows of FILE one by one, a line told of each; `ways`: {name: f(loss, seed)}."""
+    first = None
     progress = Progress(initialisations * len(LOSSES) * len(ways))
     for seed in range(initialisations):
         for loss in LOSSES:
@@ -116,8 +120,7 @@ def measure(ways, initialisations):
                 except Failed as error:
                     row["error_message"] = str(error)
                     print(f"    none: {error}", file=sys.stderr, flush=True)
-                rows.append(row)
-    return rows
+                yield row
 
 
 def main():
@@ -135,12 +138,18 @@ def main():
         parser.error(f"--out: {arguments.out}: expected a file in a folder that can be written")
     end_as_interrupted()
     context = context_of(arguments)
-    rows = measure({
+    ways = {
         "siamese_landmarks": lambda *run: by_siamese_landmarks(arguments.program, *run),
         "Keras": lambda *run: by_keras(arguments.python, *run),
         "Keras, jit": lambda *run: by_keras(arguments.python, *run, "jit"),
-    }, arguments.initialisations)
-    write(arguments.out, json.dumps({"context": context, "runs": rows}, indent=1) + "\n")
+    }
+    rows = []
+    try:
+        for row in measured(ways, arguments.initialisations):
+            rows.append(row)
+    finally:  # interrupted or not
+        if rows:
+            write(arguments.out, json.dumps({"context": context, "runs": rows}, indent=1) + "\n")
     print(grid(landmarks.table(rows)), end="")
     return 1 if any("error_message" in row for row in rows) else 0
 

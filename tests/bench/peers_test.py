@@ -237,8 +237,8 @@ class Landmarks(unittest.TestCase):
              "trained_by": "hand", "process_seconds": 2.0, "training_seconds": 1.0}
 
     def runs(self, **ways):
-        return landmarks.measure({name: lambda loss, seed, found=found: found(loss, seed)
-                                  for name, found in ways.items()}, 3)
+        return list(landmarks.measured({name: lambda loss, seed, found=found: found(loss, seed)
+                                        for name, found in ways.items()}, 3))
 
     def test_the_error_is_the_scripts(self):
         self.assertAlmostEqual(landmarks.error_per_point(self.FOUND), 2 / 3)  # 3, 1, 2 against 3, 2, 1
@@ -259,13 +259,42 @@ class Landmarks(unittest.TestCase):
         def fails(*_):
             raise landmarks.Failed("no such library")
 
-        others = ({"test": [0, 1, 2]}, {"points": [[0.0], [1.0], [3.0001]]})
+        others = ({"test": [0, 1, 2]}, {"points": [[0.0], [1.0], [3.0001]]},
+                  {"points": [[0.0], [1.0], [3.0], [4.0]]})
         runs = self.runs(a=lambda *_: self.FOUND, b=lambda *_: self.FOUND | others[0],
-                         c=lambda *_: self.FOUND | others[1], d=fails)
-        self.assertEqual([run.get("error_message") for run in runs[:4]],
+                         c=lambda *_: self.FOUND | others[1], d=lambda *_: self.FOUND | others[2], e=fails)
+        self.assertEqual([run.get("error_message") for run in runs[:5]],
                          [None, "its unseen points are others", "its points are others",
-                          "no such library"])
+                          "its points are others", "no such library"])
         self.assertEqual({row[1] for row in landmarks_report.table(runs).rows}, {"a"})
+
+
+    def test_what_says_no_json_at_its_end_has_no_row(self):
+        for code in ("", "print('{}'); print('bye')"):
+            with mock.patch.object(landmarks, "finished", lambda command, code=code: (
+                    subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                                   check=True).stdout, 1.0)):
+                with self.assertRaisesRegex(landmarks.Failed, "no JSON in its last line"):
+                    landmarks.by_keras(sys.executable, "euclidean", 0)
+
+    def test_ctrl_c_keeps_the_runs_that_are_done(self):
+        with tempfile.TemporaryDirectory() as folder:
+            program, out = Path(folder, "siamese_landmarks"), Path(folder, "landmarks.json")
+            program.write_text("#!/bin/sh\necho no data >&2\nexit 1\n")
+            slow = Path(folder, "python")
+            slow.write_text("#!/bin/sh\ncase $1 in -c) exit ;; esac\nexec sleep 60\n")
+            for script in (program, slow):
+                script.chmod(0o755)
+            with subprocess.Popen([sys.executable, BENCH / "peers" / "landmarks.py", "--program", program,
+                                   "--step", STEP, "--python", slow, "--out", out],
+                                  stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+                for line in process.stderr:
+                    if line.startswith("[2/"):
+                        process.send_signal(signal.SIGINT)
+                        break
+                self.assertEqual(process.wait(60), 130)
+            run, = json.loads(out.read_text())["runs"]
+            self.assertEqual((run["name"], run["error_message"]), ("siamese_landmarks", "no data"))
 
 
 class Planned(unittest.TestCase):
