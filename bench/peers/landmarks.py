@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE.parent))
 from measure import context_of, last_words  # noqa: E402
 from reporting import landmarks  # noqa: E402
 from reporting.files import write  # noqa: E402
-from reporting.running import Progress, end_as_interrupted, exit_with  # noqa: E402
+from reporting.running import Progress, end_as_interrupted, end_no_more, exit_with  # noqa: E402
 from reporting.tables import grid  # noqa: E402
 
 LOSSES = ("as_written", "euclidean")
@@ -148,6 +148,7 @@ def main():
         for row in measured(ways, arguments.initialisations):
             rows.append(row)
     finally:  # interrupted or not
+        end_no_more()
         if rows:
             write(arguments.out, json.dumps({"context": context, "runs": rows}, indent=1) + "\n")
     print(grid(landmarks.table(rows)), end="")

@@ -29,7 +29,8 @@ sys.path.insert(0, str(HERE.parent))
 
 from entries import PEAK, PEERS, Peer  # noqa: E402
 from reporting.files import write  # noqa: E402
-from reporting.running import INTERRUPTED, Progress, end_as_interrupted, exit_with  # noqa: E402
+from reporting.running import (INTERRUPTED, Progress, end_as_interrupted, end_no_more,  # noqa: E402
+                               exit_with)
 
 ROUNDS = 7
 FEWEST_ROUNDS = 3
@@ -396,6 +397,9 @@ def main():
               + (f", which {arguments.out} has" if rows else ""), file=sys.stderr)
         return INTERRUPTED
     finally:
+        end_no_more()
+        if timed < len(works):
+            context["not_timed"] = "; ".join(map(str, works[timed:]))
         if rows:
             write(arguments.out, json.dumps({"context": context, "benchmarks": rows}, indent=1) + "\n")
     return 0

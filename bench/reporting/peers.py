@@ -198,6 +198,8 @@ def table(device, cases, context):
     note = ("Time of a step, and in brackets over ours in the same round, median and range: above 1x we "
             "are faster. Each library checked its loss and gradients against the float64 reference first; "
             f"all were timed in turn, medians over the rounds. {context.get('peers', '')}\n")
+    if "not_timed" in context:
+        note = f"Cut short, without {context['not_timed']}. {note}"
     if device == "cuda":
         note = f"On {context.get('cuda_device', 'an unknown device')}; ours is the fastest in each precision. {note}"
     return Table(who.title, ["work", who.setting, "ours", *who.columns()],

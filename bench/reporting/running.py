@@ -11,9 +11,14 @@ INTERRUPTED = 130  # the exit code
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def _end_once(*_):
+def end_no_more():
+    """From here on no signal disturbs what is written."""
     for each in ENDING:
         signal.signal(each, signal.SIG_IGN)
+
+
+def _end_once(*_):
+    end_no_more()
     raise KeyboardInterrupt
 
 

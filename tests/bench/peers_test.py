@@ -81,8 +81,10 @@ class Measured(unittest.TestCase):
             self.assertEqual(process.wait(60), 130)
         self.assertRegex(lines[0], "threads: 1$")
         self.assertRegex(lines[-1], "^measure: interrupted; 1 of 2 pieces of work were timed")
-        cases, _ = peers.load(out)
+        cases, context = peers.load(out)
         self.assertEqual([case.op for case in cases], ["train_step"])
+        self.assertRegex(peers.table("cpu", cases, context).note,
+                         r"^Cut short, without fit indexed/points:30/pairs:435 on cpu, threads: 1\. Time of")
 
     def test_a_variant_is_timed_every_round(self):
         found, rows = self.measure()
