@@ -51,12 +51,13 @@ def _remark(row):
 
 def _op_row(results, row):
     if not row.times:
-        return [row.series, row.shape] + [""] * 9 + [_remark(row)]
+        return [row.series, row.shape] + [""] * 10 + [_remark(row)]
     first = results.first_rung(row)
     return [
         row.series, row.shape, time_text(row.seconds), str(len(row.times)), f"{100 * row.spread:.1f}%",
         "" if row.counter("cold") is None else time_text(row.counter("cold")),
         f"{row.counter('FLOP/s') * 1e-9:.2f}", _optional(row.counter("peak"), "{:.1f}%"),
+        "" if row.least_seconds is None else time_text(row.least_seconds),
         _optional(row.counter("floor"), "{:.3f}"), f"{first.seconds / row.seconds:.2f}x",
         _optional(row.counter("error"), "{:.2g}"), _remark(row)
     ]
@@ -65,7 +66,7 @@ def _op_row(results, row):
 def op_tables(results):
     """One table per op: each variant at each shape."""
     header = ["variant", "shape", "time", "repetitions", "spread", "cold", "GFLOP/s", "of peak", "floor",
-              "vs first rung", "error", "remark"]
+              "floor / time", "vs first rung", "error", "remark"]
     for op in results.ops:
         rows = [row for row in results.rows if row.op == op]
         yield Table(op, header, [_op_row(results, row) for row in rows])
@@ -112,7 +113,7 @@ LEGEND = """\
 time: median of the repetitions, with what the caches keep from launch to launch. repetitions:
 how many. spread: half their range over the median. cold: the time with caches full of something
 else. GFLOP/s: useful operations (bench/work.h) over time. of peak: of the device's measured peak in the precision.
-floor: least possible time by the measured ceilings over the time, 1 is perfect. error: largest
+floor: the least possible time by the measured ceilings; over the time, 1 is perfect. error: largest
 error over its tolerance, below 1 is right. Variants are float32 where nothing else is said. On a
 CUDA device times are the device's own: the host has sent the launch before the clock starts.
 """
@@ -203,11 +204,11 @@ def csv_text(results):
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*GOOGLE_COLUMNS, "op", "device", "variant", "rung", "precision", "form", "points",
                      "pairs", "parameters", "trainings", "repetitions", "median_s", "least_s",
-                     "most_s", *columns])
+                     "most_s", "floor_s", *columns])
     for row in results.rows:
-        times = [row.seconds, min(row.times), max(row.times)] if row.times else [""] * 3
-        values = [row.counter(name) for name in columns]
+        times = [row.seconds, min(row.times), max(row.times)] if row.times else [None] * 3
+        values = [*times, row.least_seconds, *(row.counter(name) for name in columns)]
         writer.writerow([*_google_line(row), row.op, row.device, row.variant, row.rung, row.precision,
                          row.form, row.points, row.pairs, row.parameters, row.trainings,
-                         len(row.times), *times, *("" if value is None else value for value in values)])
+                         len(row.times), *("" if value is None else value for value in values)])
     return text.getvalue()

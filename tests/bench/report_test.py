@@ -70,6 +70,16 @@ class Report(unittest.TestCase):
         self.assertEqual(loaded.first_rung(fast).variant, "slow")
         self.assertIn("3.00x", tables.report_text(loaded))
 
+    def test_each_row_shows_its_floor_and_the_ratio_to_it(self):
+        table, = tables.op_tables(self.load(LADDER))
+        cells = [dict(zip(table.header, row)) for row in table.rows]
+        self.assertEqual([(row["time"], row["floor"], row["floor / time"]) for row in cells],
+                         [("90 us", "22.5 us", "0.250"), ("30 us", "7.5 us", "0.250"),
+                          ("800 us", "200 us", "0.250")])
+        bad = run(NAMES[0].format("bad"), 0, error_occurred=True, error_message="wrong")
+        table, = tables.op_tables(self.load([bad]))
+        self.assertEqual(len(table.rows[0]), len(table.header))
+
     def test_errors_and_disturbed_rows_are_visible(self):
         wrong = run(NAMES[0].format("bad"), 0, error_occurred=True, error_message="wrong: m [0]")
         noisy = row(NAMES[1].format("noisy"), [1, 2, 3], 1)
@@ -109,6 +119,7 @@ class Report(unittest.TestCase):
         lines = list(csv.DictReader(io.StringIO(tables.csv_text(self.load(LADDER)))))
         self.assertEqual(len(lines), 3)
         self.assertAlmostEqual(float(lines[1]["median_s"]), 30e-6)
+        self.assertAlmostEqual(float(lines[1]["floor_s"]), 7.5e-6)
         self.assertEqual(lines[1]["pairs"], "128")
         self.assertEqual((lines[1]["name"], lines[1]["iterations"], lines[1]["time_unit"], lines[1]["label"]),
                          (NAMES[0].format("fast"), "10", "us", "rung 1"))
