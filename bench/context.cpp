@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "bench/cublas_version.h"
 #include "bench/generated/commit.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/cpu/openblas_library.h"
@@ -45,11 +46,12 @@ std::map<std::string, std::string> describe(const CudaCeilings& ceilings) {
   };
 }
 
-// What the system does with the clock, where it says so (virtual machines mostly do not).
-std::string clock_governor() {
-  std::ifstream file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
-  std::string governor;
-  return file >> governor ? governor : "not told";
+// The word that the system has in a file, where it says anything: virtual machines mostly do not
+// tell what is done with the clock.
+std::string told_in(const char* path) {
+  std::ifstream file(path);
+  std::string word;
+  return file >> word ? word : "not told";
 }
 
 }  // namespace
@@ -65,8 +67,11 @@ std::map<std::string, std::string> describe(const Options& options) {
       {"adam", std::string(name(AdamForm::keras))},
       {"processor", backend(Device::cpu).description()},
       {"system", operating_system()},
-      {"clock_governor", clock_governor()},
+      {"clock_governor", told_in("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")},
       {"cuda_device", cuda_reason ? *cuda_reason : cuda.description()},
+      {"cuda_driver", told_in("/sys/module/nvidia/version")},
+      {"cuda_compiler", SIAMESE_CUDA_COMPILER},
+      {"cublas", cublas_version()},
       {"threads", fmt::format("{}", options.threads)},
       {"isa", std::string(name(chosen_isa()))},
       {"isa_of_ceilings", std::string(name(runnable_isas().back()))},

@@ -1,3 +1,4 @@
+#include "bench/cublas_version.h"
 #include "bench/cuda_ceilings.h"
 #include "bench/timing.h"
 #include "model/error.h"
@@ -15,5 +16,7 @@ namespace {
 std::unique_ptr<Stopwatch> make_cuda_stopwatch() { fail(); }
 
 CudaCeilings measure_cuda_ceilings() { fail(); }
+
+std::string cublas_version() { return "none"; }
 
 }  // namespace siamese::bench

@@ -12,9 +12,10 @@ namespace siamese::bench {
 namespace {
 
 // What must be alike for rows to stand in one table; bench/reporting/merge.py joins by the same.
-constexpr const char* same[] = {"schema",     "sweep",    "processor", "cuda_device",  "threads",
-                                "isa",        "compiler", "flags",     "kernel_flags", "commit",
-                                "build_type", "network",  "loss",      "adam"};
+constexpr const char* same[] = {
+    "schema", "sweep",      "processor", "cuda_device", "cuda_driver", "cuda_compiler",
+    "cublas", "threads",    "isa",       "compiler",    "flags",       "kernel_flags",
+    "commit", "build_type", "network",   "loss",        "adam"};
 
 }  // namespace
 

@@ -33,7 +33,8 @@ CEILINGS = {
 }
 # Rows of one name are the same work only where these are alike.
 PROBLEM = ("network", "loss", "adam", "threads", "isa")
-SETTINGS = (*PROBLEM, "processor", "cuda_device", "compiler", "flags", "build_type")
+SETTINGS = (*PROBLEM, "processor", "cuda_device", "cuda_driver", "cuda_compiler", "cublas", "compiler", "flags",
+            "build_type")
 
 
 @dataclass

@@ -6,8 +6,8 @@ from reporting.results import BadResults, name_of, read_document
 
 # What must be alike for rows to stand in one table; bench/resume.cpp refuses by the same, before a
 # row is run.
-SAME = ("schema", "sweep", "processor", "cuda_device", "threads", "isa", "compiler", "flags", "kernel_flags",
-        "commit", "build_type", "network", "loss", "adam")
+SAME = ("schema", "sweep", "processor", "cuda_device", "cuda_driver", "cuda_compiler", "cublas", "threads", "isa",
+        "compiler", "flags", "kernel_flags", "commit", "build_type", "network", "loss", "adam")
 
 
 def merge(begun_path, rest_path):

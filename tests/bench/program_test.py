@@ -140,8 +140,12 @@ class Results(unittest.TestCase):
         self.assertEqual(context["network"], "5-8relu-3linear")
         self.assertEqual(context["threads"], "1")
         self.assertEqual(context["rows"], "1")
-        for key in ("loss", "processor", "compiler", "flags", "commit", "isa", "build_type"):
+        for key in ("loss", "processor", "compiler", "flags", "commit", "isa", "build_type", "cuda_driver"):
             self.assertTrue(context[key], key)
+        for key, version in (("cuda_compiler", r"nvcc \d+\.\d+\.\d+, .*-O\d.*, for sm_\d+.*"),
+                             ("cublas", r"\d+\.\d+\.\d+")):
+            self.assertRegex(context[key], f"^({version}|none)$")
+        self.assertEqual(context["cuda_compiler"] == "none", context["cublas"] == "none")
         for key in ("fma_peak_float32_gflops", "launch_us"):
             self.assertGreater(float(context[key]), 0, key)
 
