@@ -102,6 +102,15 @@ def _figure(name, svg):
     return f'<figure role="img" aria-label="{escape(name)}">{svg}</figure>\n'
 
 
+def figures_in(text):
+    """The names of a page's pictures."""
+    return re.findall(r'<figure role="img" aria-label="([^"]*)"', text)
+
+
+def without_figures(text):
+    return re.sub(r"<figure.*?</figure>\n", "", text, flags=re.DOTALL)
+
+
 def page(title, origin, warnings, sections):
     """`sections`: [(title, [table], {name: SVG})], in the order of the page."""
     links = "".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name, _, _ in sections)

@@ -10,10 +10,12 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import matplotlib
+
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
-from reporting import html, results, tables  # noqa: E402
+from reporting import html, page, results, tables  # noqa: E402
 
 
 def run(name, time, unit="us", **more):
@@ -163,6 +165,30 @@ class Report(unittest.TestCase):
         for path in out.glob("*.png"):
             self.assertTrue(path.read_bytes().startswith(b"\x89PNG"))
 
+    def test_a_kept_report_that_is_no_longer_made_so_is_found(self):
+        loaded, run = self.load(LADDER), Path(self.folder.name)
+        self.assertEqual(self.report(self.file, "--out", run).returncode, 0)
+        for draw in (False, True):
+            self.assertEqual(list(page.stale(run, loaded, draw)), [])
+
+        def changed(name, old, new):
+            """What is stale, told without and with drawing, once a file is another."""
+            before = (run / name).read_text()
+            self.assertIn(old, before)
+            (run / name).write_text(before.replace(old, new))
+            found = [list(page.stale(run, loaded, draw)) for draw in (False, True)]
+            (run / name).write_text(before)
+            return found
+
+        for name, old in (("report.md", "3.00x"), ("results.csv", "train_step"), ("report.html", "3.00x")):
+            self.assertEqual(changed(name, old, "2.99x"), [[name]] * 2)
+        self.assertEqual(changed("report.html", ">slow</text>", ">tiled</text>"), [[], ["report.html"]])
+        self.assertEqual(changed("roofline.svg", "<svg", "<svg "), [[], ["roofline.svg"]])
+        self.assertEqual(changed("report.html", f"Matplotlib v{matplotlib.__version__}", "Matplotlib v0.1"),
+                         [[], []])  # another one made them
+        (run / "report.html").write_text(html.without_figures((run / "report.html").read_text()))
+        self.assertEqual(list(page.stale(run, loaded, True)), ["report.html"])
+
     @unittest.skipIf(shutil.which("node") is None, "no node found")
     def test_columns_sort_by_what_a_reader_sees(self):
         functions = html.SCRIPT[:html.SCRIPT.index("for (const button")]
@@ -184,9 +210,9 @@ class Report(unittest.TestCase):
 
     def test_columns_that_a_phone_has_no_room_for_wrap(self):
         table = tables.Table("t", ["variant", "shape", "time"], [["a", "x" * 24, "1 s"], ["b", "x" * 25, "2 s"]])
-        page = html.page("t", "", [], [("t", [table], {})])
-        self.assertEqual(page.count("<td class=long>x"), 2)
-        self.assertEqual(page.count("<td>"), 4)
+        text = html.page("t", "", [], [("t", [table], {})])
+        self.assertEqual(text.count("<td class=long>x"), 2)
+        self.assertEqual(text.count("<td>"), 4)
 
     def test_a_folder_stands_for_its_results(self):
         self.load(LADDER)
