@@ -1,10 +1,11 @@
-// A radix sort in three launches a digit: count (each block, how many endpoints of its tile have
-// each digit), scan (where each block's endpoints of each digit begin), scatter (each endpoint to
-// its place). Within a tile each warp has a stretch of its own and takes it in order, 32 endpoints
-// at a time: lanes with equal digits find each other by a match, and a lane's rank among them is
-// its place. No atomics, and endpoints with equal digits keep their order. Lanes look up the places
-// of whatever digits they have, so some meet in a bank of shared memory: for 256 endpoints among 30
-// points, 48 passes more than the least.
+// A radix sort in three launches a pass: count (each block, how many endpoints of its tile have
+// each digit), scan (a block a digit: where each tile's endpoints begin among those with the digit,
+// and how many these are), scatter (each endpoint to its place, behind all with smaller digits).
+// Within a tile each warp has a stretch of its own and takes it in order, 32 endpoints at a time:
+// lanes with equal digits find each other by a match, and a lane's rank among them is its place. No
+// atomics, and endpoints with equal digits keep their order. Lanes look up the places of whatever
+// digits they have, so some meet in a bank of shared memory: for 256 endpoints among 30 points, 48
+// passes more than the least.
 
 #include <bit>
 
@@ -20,11 +21,10 @@ constexpr int digit_bits = 8;
 constexpr int digits = 1 << digit_bits;
 constexpr int warps = 8;
 constexpr int threads = warps * warp_size;
-constexpr int scan_threads = 1024;
 constexpr int rounds = 8;  // of 32 endpoints, a warp and tile
 constexpr std::int64_t warp_stretch = rounds * warp_size;
 constexpr std::int64_t tile = warps * warp_stretch;
-static_assert(threads == digits, "a thread sums up each digit");
+static_assert(threads == digits, "a thread has each digit");
 
 struct Endpoints {
   const PointIndex* points;
@@ -80,41 +80,59 @@ __global__ void count_endpoints(const Endpoints in, std::int64_t* __restrict__ b
   block_counts[threadIdx.x * static_cast<std::int64_t>(gridDim.x) + blockIdx.x] = sum;
 }
 
-/// values[i] = values[0] + .. + values[i - 1], in place, by one block.
-__global__ void exclusive_scan(std::int64_t* values, std::int64_t count) {
-  constexpr int warps = scan_threads / warp_size;
+struct BlockSums {
+  std::int64_t before;  // over the threads before this one
+  std::int64_t all;
+};
+
+/// Sums of `value` over a block, all of whose threads take part.
+__device__ BlockSums block_sums(std::int64_t value) {
   __shared__ std::int64_t warp_sums[warps];
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
   const int warp = static_cast<int>(threadIdx.x) / warp_size;
-  std::int64_t carry = 0;
-  for (std::int64_t begin = 0; begin < count; begin += scan_threads) {
-    const std::int64_t i = begin + threadIdx.x;
-    const std::int64_t value = i < count ? values[i] : 0;
-    std::int64_t sum = value;
-    for (int offset = 1; offset < warp_size; offset *= 2) {
-      const std::int64_t below = __shfl_up_sync(full_warp, sum, offset);
-      if (lane >= offset) sum += below;
-    }
-    if (lane == warp_size - 1) warp_sums[warp] = sum;
-    __syncthreads();
-    std::int64_t before = carry;
-    for (int w = 0; w < warps; ++w) {
-      if (w < warp) before += warp_sums[w];
-      carry += warp_sums[w];
-    }
-    if (i < count) values[i] = before + sum - value;
-    __syncthreads();
+  std::int64_t sum = value;
+  for (int offset = 1; offset < warp_size; offset *= 2) {
+    const std::int64_t below = __shfl_up_sync(full_warp, sum, offset);
+    if (lane >= offset) sum += below;
   }
+  if (lane == warp_size - 1) warp_sums[warp] = sum;
+  __syncthreads();
+  BlockSums sums{sum - value, 0};
+  for (int w = 0; w < warps; ++w) {
+    if (w < warp) sums.before += warp_sums[w];
+    sums.all += warp_sums[w];
+  }
+  __syncthreads();  // before the next call's sums
+  return sums;
 }
 
+/// A block a digit, of which it has the row of values [digits, count]: each becomes the sum of
+/// those before it in the row, and the row's sum goes to totals [digits].
+__global__ void scan_rows(std::int64_t* __restrict__ values, std::int64_t count,
+                          std::int64_t* __restrict__ totals) {
+  std::int64_t* const row = values + blockIdx.x * count;
+  std::int64_t carry = 0;
+  for (std::int64_t begin = 0; begin < count; begin += threads) {
+    const std::int64_t i = begin + threadIdx.x;
+    const BlockSums sums = block_sums(i < count ? row[i] : 0);
+    if (i < count) row[i] = carry + sums.before;
+    carry += sums.all;
+  }
+  if (threadIdx.x == 0) totals[blockIdx.x] = carry;
+}
+
+/// starts [digits, blocks]: where a block's endpoints of a digit begin among the digit's, of which
+/// there are totals [digits].
 __global__ void scatter_endpoints(const Endpoints in, const std::int64_t* __restrict__ starts,
+                                  const std::int64_t* __restrict__ totals,
                                   PointIndex* __restrict__ points,
                                   std::int64_t* __restrict__ endpoints) {
   __shared__ int counts[warps][digits];
   __shared__ std::int64_t places[warps][digits];  // where a warp's next endpoint of a digit goes
   count_digits(in, counts);
   __syncthreads();
-  std::int64_t place = starts[threadIdx.x * static_cast<std::int64_t>(gridDim.x) + blockIdx.x];
+  std::int64_t place = block_sums(totals[threadIdx.x]).before +
+                       starts[threadIdx.x * static_cast<std::int64_t>(gridDim.x) + blockIdx.x];
   for (int warp = 0; warp < warps; ++warp) {
     places[warp][threadIdx.x] = place;
     place += counts[warp][threadIdx.x];
@@ -148,6 +166,7 @@ EndpointSort::EndpointSort(std::int64_t points, std::int64_t pairs)
     endpoint_[side] = Buffer<std::int64_t>(Device::cuda, 2 * pairs);
   }
   starts_ = Buffer<std::int64_t>(Device::cuda, digits * blocks_);
+  totals_ = Buffer<std::int64_t>(Device::cuda, digits);
 }
 
 void EndpointSort::launch(const PointIndex* first, const PointIndex* second,
@@ -162,10 +181,10 @@ void EndpointSort::launch(const PointIndex* first, const PointIndex* second,
     const Endpoints in{point_[from].data(), endpoint_[from].data(), 2 * pairs_, pass * digit_bits};
     count_endpoints<<<blocks, threads, 0, stream>>>(in, starts_.data());
     SIAMESE_CHECK_LAUNCH("count_endpoints");
-    exclusive_scan<<<1, scan_threads, 0, stream>>>(starts_.data(), starts_.size());
-    SIAMESE_CHECK_LAUNCH("exclusive_scan");
-    scatter_endpoints<<<blocks, threads, 0, stream>>>(in, starts_.data(), point_[1 - from].data(),
-                                                      endpoint_[1 - from].data());
+    scan_rows<<<digits, threads, 0, stream>>>(starts_.data(), blocks_, totals_.data());
+    SIAMESE_CHECK_LAUNCH("scan_rows");
+    scatter_endpoints<<<blocks, threads, 0, stream>>>(
+        in, starts_.data(), totals_.data(), point_[1 - from].data(), endpoint_[1 - from].data());
     SIAMESE_CHECK_LAUNCH("scatter_endpoints");
   }
 }

@@ -31,7 +31,8 @@ class EndpointSort {
   std::int64_t blocks_;
   Buffer<PointIndex> point_[2];
   Buffer<std::int64_t> endpoint_[2];
-  Buffer<std::int64_t> starts_;  // [digits, blocks]: where a block's endpoints of a digit go
+  Buffer<std::int64_t> starts_;  // [digits, blocks]: where a block's go among all of a digit
+  Buffer<std::int64_t> totals_;  // [digits]
 };
 
 }  // namespace siamese::cuda

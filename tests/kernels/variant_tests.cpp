@@ -297,6 +297,8 @@ std::vector<ProblemSpec> distance_loss_specs() {
   // a block has a list for.
   specs.push_back(with(ProblemSpec::indexed(70001, 3000), embedding(2)));
   specs.push_back(with(ProblemSpec::indexed(5, 20000), embedding(10)));
+  // More tiles of a sort's endpoints than a block that scans their counts has threads.
+  specs.push_back(with(ProblemSpec::indexed(300, 300000), embedding(1)));
   return specs;
 }
 
