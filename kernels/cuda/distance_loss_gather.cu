@@ -144,6 +144,16 @@ std::int64_t shared_bytes(const DistanceLossArgs<T>& args) {
          static_cast<std::int64_t>(sizeof(T));
 }
 
+/// Warps that take a point: all of a block where a warp a point would leave multiprocessors
+/// without, or, if points have pairs for all of a block's groups, with too few to keep busy.
+template <class T>
+int team_for(const DistanceLossArgs<T>& args, int lanes) {
+  constexpr std::int64_t busy_warps = 32;  // of a multiprocessor: 4 blocks at 64 registers
+  const bool many_pairs = 2 * args.pairs.count >= args.points * (threads / lanes);
+  const std::int64_t enough = many_pairs ? busy_warps : warps;
+  return args.points < enough * device_limits().multiprocessors ? warps : 1;
+}
+
 /// What a launch needs, for its shape.
 template <class T>
 struct Plan {
@@ -156,7 +166,7 @@ struct Plan {
 
   explicit Plan(const DistanceLossArgs<T>& args)
       : lanes(lanes_for(args.width)),
-        team(args.points < warps * device_limits().multiprocessors ? warps : 1),
+        team(team_for(args, lanes)),
         blocks(args.pairs.form == PairForm::dense
                    ? strided_blocks(args.pairs.count, threads / lanes)
                    : strided_blocks(args.points, warps / team)),
