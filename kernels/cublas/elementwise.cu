@@ -16,8 +16,12 @@ constexpr int threads = 256;
 
 __global__ void add_bias_activate(std::int64_t points, std::int64_t outputs, Activation activation,
                                   const float* __restrict__ bias, float* __restrict__ h) {
+  const std::int64_t step = grid_threads() % outputs;  // in columns, so that no element divides
+  std::int64_t column = grid_thread() % outputs;
   for (std::int64_t i = grid_thread(); i < points * outputs; i += grid_threads()) {
-    h[i] = cuda::activate(activation, h[i] + bias[i % outputs]);
+    h[i] = cuda::activate(activation, h[i] + bias[column]);
+    column += step;
+    if (column >= outputs) column -= outputs;
   }
 }
 
@@ -34,16 +38,28 @@ __global__ void times_derivative(std::int64_t count, Activation activation,
   }
 }
 
-/// A warp a word.
+/// A warp a row, four words at a time: mask_bits() are as many or a multiple.
 __global__ void positive_mask(std::int64_t points, std::int64_t width, std::int64_t words_a_row,
                               const float* __restrict__ h, std::uint32_t* __restrict__ mask) {
-  const std::int64_t lane = threadIdx.x % warp_size;
-  for (std::int64_t word = grid_thread() / warp_size; word < points * words_a_row;
-       word += grid_threads() / warp_size) {
-    const std::int64_t column = word % words_a_row * warp_size + lane;
-    const bool positive = column < width && h[word / words_a_row * width + column] > 0.0F;
-    const unsigned bits = __ballot_sync(full_warp, positive);
-    if (lane == 0) mask[word] = bits;
+  constexpr int batch = 4;
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  for (std::int64_t row = grid_thread() / warp_size; row < points;
+       row += grid_threads() / warp_size) {
+    for (std::int64_t word = 0; word < words_a_row; word += batch) {
+      bool positive[batch];  // loads that go together
+#pragma unroll
+      for (int j = 0; j < batch; ++j) {
+        const std::int64_t column = (word + j) * warp_size + lane;
+        positive[j] = column < width && h[row * width + column] > 0.0F;
+      }
+      std::uint32_t own = 0;
+#pragma unroll
+      for (int j = 0; j < batch; ++j) {
+        const std::uint32_t bits = __ballot_sync(full_warp, positive[j]);
+        if (lane == j) own = bits;
+      }
+      if (lane < batch) mask[row * words_a_row + word + lane] = own;
+    }
   }
 }
 
@@ -71,7 +87,7 @@ void launch_times_derivative(std::int64_t count, Activation activation, const fl
 void launch_positive_mask(std::int64_t points, std::int64_t width, const float* h,
                           std::uint32_t* mask, cudaStream_t stream) {
   const std::int64_t words_a_row = mask_bits(width) / warp_size;
-  const unsigned blocks = cuda::strided_blocks(points * words_a_row, threads / warp_size);
+  const unsigned blocks = cuda::strided_blocks(points, threads / warp_size);
   positive_mask<<<blocks, threads, 0, stream>>>(points, width, words_a_row, h, mask);
   SIAMESE_CHECK_LAUNCH("positive_mask");
 }
