@@ -20,20 +20,38 @@ TrialOperands::TrialOperands(const LtOperands& operands, const LtEpilogue& epilo
   const std::int64_t width = columns(operands);
   operands_.a.data = twin(operands.a.data, operands.a.rows * operands.a.columns);
   operands_.b.data = twin(operands.b.data, operands.b.rows * operands.b.columns);
-  operands_.c = twin(operands.c, n * width);
+  operands_.c = blank(operands.c, n * width);
   epilogue_.bias = twin(epilogue.bias, width);
   epilogue_.mask = reinterpret_cast<std::uint32_t*>(twin(epilogue.mask, n * mask_bits(width) / 32));
 }
 
 // A buffer begins at a multiple of 256 bytes, so that what is so many bytes behind is aligned to
 // just as many.
-float* TrialOperands::twin(const void* original, std::int64_t count) {
+float* TrialOperands::blank(const void* original, std::int64_t count) {
   if (original == nullptr) return nullptr;
   const std::int64_t skipped = alignment(original) % 256 / sizeof(float);
+  return memory_.emplace_back(Device::cuda, skipped + count).data() + skipped;
+}
+
+// The numbers of a period are drawn, and copied on the device to twice as many at a time.
+float* TrialOperands::twin(const void* original, std::int64_t count) {
+  float* const values = blank(original, count);
+  if (values == nullptr) return nullptr;
+  constexpr std::int64_t period = 65537;  // no width divides a prime
+  const auto bytes = [](std::int64_t floats) {
+    return floats * static_cast<std::int64_t>(sizeof(float));
+  };
+  const std::int64_t drawn = std::min(period, count);
+  std::vector<float> first(static_cast<std::size_t>(drawn));
   Random random(1);
-  std::vector<float> values(static_cast<std::size_t>(skipped + count));
-  for (float& value : values) value = static_cast<float>(2 * random.uniform() - 1);
-  return memory_.emplace_back(Device::cuda, values).data() + skipped;
+  for (float& value : first) value = static_cast<float>(2 * random.uniform() - 1);
+  backend(Device::cuda).copy_in(values, first.data(), bytes(drawn));
+  for (std::int64_t done = drawn; done < count; done *= 2) {
+    const auto more = static_cast<std::size_t>(bytes(std::min(done, count - done)));
+    SIAMESE_CHECK_CUDA(cudaMemcpy(values + done, values, more, cudaMemcpyDeviceToDevice));
+  }
+  backend(Device::cuda).synchronize({});  // a trial's stream waits for no other
+  return values;
 }
 
 TrialStream::TrialStream() {

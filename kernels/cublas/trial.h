@@ -16,7 +16,8 @@ namespace siamese::cublas {
 std::uint32_t alignment(const void* address);
 
 /// Operands of a product in memory of their own, in the shapes and alignments of given ones, which
-/// a trial must leave alone. They hold random numbers: a device may be faster at zeros.
+/// a trial must leave alone. They hold random numbers, as a device may be faster at zeros; but for
+/// C, which is only written.
 class TrialOperands {
  public:
   TrialOperands(const LtOperands& operands, const LtEpilogue& epilogue);
@@ -25,8 +26,9 @@ class TrialOperands {
   const LtEpilogue& epilogue() const { return epilogue_; }
 
  private:
-  /// `count` words; null for null.
+  /// `count` words, with and without numbers in them; null for null.
   float* twin(const void* original, std::int64_t count);
+  float* blank(const void* original, std::int64_t count);
 
   std::vector<Buffer<float>> memory_;
   LtOperands operands_;
