@@ -11,6 +11,7 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/clear_loss.h"
 #include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/group_pair.cuh"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/lanes.h"
 #include "kernels/cuda/launch.h"
@@ -62,7 +63,6 @@ __global__ void distance_loss_warp(const DistanceLossArgs<T> args, int lanes, st
   extern __shared__ double shared[];  // [threads / lanes][width + merge parameters] of T
   const std::int64_t width = args.width;
   const std::int64_t merge_width = merge_parameters(distance, width);
-  const Merge<distance, T> merge(args.merge, width);
   const int lane = static_cast<int>(threadIdx.x) % lanes;
   const int group = static_cast<int>(threadIdx.x) / lanes;
   T* const own = reinterpret_cast<T*>(shared) + group * (width + merge_width);
@@ -83,27 +83,20 @@ __global__ void distance_loss_warp(const DistanceLossArgs<T> args, int lanes, st
     for (std::int64_t step = 0; step < run; ++step) {
       const std::int64_t p = first + (group % runs_a_warp) * run + step;
       const bool exists = p < count;
-      const PointPair pair = points_of(args.pairs, exists ? p : count - 1);
-      const T* const a = args.embeddings + pair.first * width;
-      const T* const b = args.embeddings + pair.second * width;
-      PairDistance<distance, T> d;
-      for (std::int64_t k = lane; k < width; k += lanes) d.add(a[k], b[k], merge.weight(k));
-      d.group_sum(lanes);
+      const GroupPair<distance, T> g(args, exists ? p : count - 1, lane, lanes);
       if (!exists) continue;
 
-      const Cost<T> c = cost(args.loss, d.finish(merge.offset()), args.pairs.targets[p]);
-      if (lane == 0) cost_sum += static_cast<double>(c.value);
-      held.switch_to(pair.first);
-      const T factor = static_cast<T>(mean) * c.derivative;
+      if (lane == 0) cost_sum += static_cast<double>(g.c.value);
+      held.switch_to(g.pair.first);
+      const T factor = static_cast<T>(mean) * g.c.derivative;
       if constexpr (has_offset(distance)) {
         if (lane == width % lanes) held_merge.add(width, factor);
       }
-      if (pair.first == pair.second) continue;  // both halves of its gradient cancel
-      for (std::int64_t k = lane; k < width; k += lanes) {
-        const T w = merge.weight(k);
-        held.add(k, factor * d.by_a(a[k], b[k], w));
-        atomicAdd(args.gradient + pair.second * width + k, factor * d.by_b(a[k], b[k], w));
-        if constexpr (has_weights(distance)) held_merge.add(k, factor * d.term(a[k], b[k]));
+      if (g.pair.first == g.pair.second) continue;  // both halves of its gradient cancel
+      for (int k = lane; k < width; k += lanes) {
+        held.add(k, factor * g.by_a(k));
+        atomicAdd(args.gradient + g.pair.second * width + k, factor * g.by_b(k));
+        if constexpr (has_weights(distance)) held_merge.add(k, factor * g.d.term(g.a[k], g.b[k]));
       }
     }
   }
