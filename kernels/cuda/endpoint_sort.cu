@@ -26,11 +26,20 @@ constexpr std::int64_t warp_stretch = rounds * warp_size;
 constexpr std::int64_t tile = warps * warp_stretch;
 static_assert(threads == digits, "a thread has each digit");
 
+/// What a pass sorts: at first the pairs themselves, later what the pass before has left.
 struct Endpoints {
-  const PointIndex* points;
-  const std::int64_t* endpoints;
+  const PointIndex* points;       // [count], or in the first pass first [count / 2]
+  const PointIndex* second;       // [count / 2] in the first pass, else null
+  const std::int64_t* endpoints;  // [count], or in the first pass null: their own numbers
   std::int64_t count;
   int shift;  // of the digit
+
+  __device__ PointIndex point(std::int64_t i) const {
+    return second == nullptr || i < count / 2 ? points[i] : second[i - count / 2];
+  }
+  __device__ std::int64_t endpoint(std::int64_t i) const {
+    return endpoints == nullptr ? i : endpoints[i];
+  }
 };
 
 /// Calls use(index, digit, peers) for this lane's endpoints of the warp's stretch, in order; peers
@@ -43,7 +52,7 @@ __device__ void for_each_endpoint(const Endpoints& in, Use use) {
   for (int round = 0; round < rounds; ++round) {
     const std::int64_t i = begin + round * warp_size + lane;
     const bool exists = i < in.count;
-    const int digit = exists ? (in.points[i] >> in.shift) & (digits - 1) : digits;
+    const int digit = exists ? (in.point(i) >> in.shift) & (digits - 1) : digits;
     const unsigned peers = __match_any_sync(full_warp, digit);
     if (exists) use(i, digit, peers);
     __syncwarp();
@@ -59,16 +68,6 @@ __device__ void count_digits(const Endpoints& in, int (&counts)[warps][digits]) 
   for_each_endpoint(in, [&](std::int64_t, int digit, unsigned peers) {
     if (lane == __ffs(static_cast<int>(peers)) - 1) counts[warp][digit] += __popc(peers);
   });
-}
-
-__global__ void fill_endpoints(const PointIndex* __restrict__ first,
-                               const PointIndex* __restrict__ second, std::int64_t pairs,
-                               PointIndex* __restrict__ points,
-                               std::int64_t* __restrict__ endpoints) {
-  for (std::int64_t e = grid_thread(); e < 2 * pairs; e += grid_threads()) {
-    points[e] = e < pairs ? first[e] : second[e - pairs];
-    endpoints[e] = e;
-  }
 }
 
 __global__ void count_endpoints(const Endpoints in, std::int64_t* __restrict__ block_counts) {
@@ -144,16 +143,16 @@ __global__ void scatter_endpoints(const Endpoints in, const std::int64_t* __rest
   for_each_endpoint(in, [&](std::int64_t i, int digit, unsigned peers) {
     const unsigned below = peers & ((1U << lane) - 1);
     const std::int64_t to = next[digit] + __popc(below);
-    points[to] = in.points[i];
-    endpoints[to] = in.endpoints[i];
+    points[to] = in.point(i);
+    endpoints[to] = in.endpoint(i);
     __syncwarp(peers);  // all have read next[digit]
     if (below == 0) next[digit] += __popc(peers);
   });
 }
 
-/// Digits of the largest index.
+/// Digits of the largest index, at least one: a pass also lists the endpoints.
 int passes_for(std::int64_t points) {
-  const auto bits = std::bit_width(static_cast<std::uint64_t>(points > 0 ? points - 1 : 0));
+  const auto bits = std::bit_width(static_cast<std::uint64_t>(points > 1 ? points - 1 : 1));
   return static_cast<int>(ceil_div(static_cast<std::int64_t>(bits), digit_bits));
 }
 
@@ -172,13 +171,12 @@ EndpointSort::EndpointSort(std::int64_t points, std::int64_t pairs)
 void EndpointSort::launch(const PointIndex* first, const PointIndex* second,
                           cudaStream_t stream) const {
   if (pairs_ == 0) return;
-  fill_endpoints<<<strided_blocks(2 * pairs_, threads), threads, 0, stream>>>(
-      first, second, pairs_, point_[0].data(), endpoint_[0].data());
-  SIAMESE_CHECK_LAUNCH("fill_endpoints");
   const unsigned blocks = tile_blocks(blocks_, "the sort of pairs by their points");
   for (int pass = 0; pass < passes_; ++pass) {
     const int from = pass % 2;
-    const Endpoints in{point_[from].data(), endpoint_[from].data(), 2 * pairs_, pass * digit_bits};
+    const Endpoints in = pass == 0 ? Endpoints{first, second, nullptr, 2 * pairs_, 0}
+                                   : Endpoints{point_[from].data(), nullptr, endpoint_[from].data(),
+                                               2 * pairs_, pass * digit_bits};
     count_endpoints<<<blocks, threads, 0, stream>>>(in, starts_.data());
     SIAMESE_CHECK_LAUNCH("count_endpoints");
     scan_rows<<<digits, threads, 0, stream>>>(starts_.data(), blocks_, totals_.data());
