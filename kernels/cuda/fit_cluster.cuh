@@ -243,7 +243,7 @@ class ClusterFit {
     const int turn = static_cast<int>(step % 2);
     const bool first = place.epoch == 0 && place.begin == 0;
     if (first && team_.rank() == 0) *adam_ = adam_step_at(training_.adam, step);
-    if (first || plan_.batches.own_rows) {
+    if (first || (plan_.batches.own_rows && plan_.batches.shuffled)) {
       gather(place);
       team_.sync();
     }
@@ -267,9 +267,10 @@ class ClusterFit {
   }
 
   /// The pairs of the batch behind `place`, which no one reads until the next step costs them,
-  /// unless they bring rows of x: this step's are yet to be read, by the update of W_1.
+  /// unless they bring rows of x: this step's are yet to be read, by the update of W_1. Where every
+  /// step has all pairs, the first step's stay.
   __device__ void gather_ahead(const BatchPlace& place) const {
-    if (plan_.batches.own_rows) return;
+    if (plan_.batches.own_rows || !plan_.batches.shuffled) return;
     const int batch = plan_.batches.batch;
     gather(batch_at(args_, batch, place.epoch, place.begin + batch));
   }

@@ -13,7 +13,8 @@ namespace siamese::cuda {
 /// and gradients lie where the plan put them, padded; Adam's moments stay in the caller's buffers.
 ///
 /// A step, with a barrier after each line (L layers):
-///   its pairs, their rows of x where they bring some, and Adam's scalars
+///   its pairs, their rows of x where they bring some, and Adam's scalars; where every step has all
+///   pairs, the first step's stay
 ///   h_l = act(h_{l-1} W_l)                     L times
 ///   D and dLoss/dD of each pair
 ///   dz_L from the pairs
@@ -126,7 +127,10 @@ class TeamFit {
     const int rows = plan_.batches.own_rows ? 2 * place.count : plan_.batches.most_rows;
     // The first thread is the likeliest to have no pair.
     if (team_.rank() == 0) *adam_ = adam_step_at(training_.adam, step);
-    gather_batch(team_, args_, plan_.batches, plan_.layer[0].inputs, place, pairs_, input_);
+    const bool first = place.epoch == 0 && place.begin == 0;
+    if (first || plan_.batches.shuffled) {
+      gather_batch(team_, args_, plan_.batches, plan_.layer[0].inputs, place, pairs_, input_);
+    }
     team_.sync();
     forward(rows);
     const PlannedLayer& last = plan_.layer[plan_.layers - 1];

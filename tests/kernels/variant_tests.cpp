@@ -391,8 +391,8 @@ std::vector<ProblemSpec> fit_specs() {
   }
   // Every pair in every step, in the order that they are given in.
   for (ProblemSpec spec :
-       {with(ProblemSpec::indexed(21, 70), small), with(ProblemSpec::dense(20), small),
-        with(ProblemSpec::all_pairs(12), small)}) {
+       {with(ProblemSpec::indexed(21, 70), small), with(ProblemSpec::indexed(50, 20), small),
+        with(ProblemSpec::dense(20), small), with(ProblemSpec::all_pairs(12), small)}) {
     for (const std::int64_t more : {0, 1}) {
       spec.batch = spec.pairs + more;
       specs.push_back(spec);
