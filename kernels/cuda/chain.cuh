@@ -19,7 +19,8 @@ namespace siamese::cuda::chain {
 
 /// For each element of rows `first` on, of matrices [points, width], that lies on the block's tile:
 /// use(line element, element of the matrices, whether it exists). A warp takes 8 features of 4
-/// points: whole sectors of global memory, all banks of shared memory.
+/// points: whole sectors of global memory, all banks of shared memory. A line element is the same
+/// thread's whatever the width, so calls that follow one another need no barrier between them.
 template <class Use>
 __device__ void for_elements(const ChainPlan& plan, std::int64_t first, std::int64_t points,
                              int width, Use use) {

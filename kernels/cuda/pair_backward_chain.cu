@@ -55,7 +55,6 @@ __global__ void __launch_bounds__(chain_threads, 1)
       h -= points * step.columns;
       finish(step.activation, step.columns, h);
     }
-    __syncthreads();
   }
 }
 

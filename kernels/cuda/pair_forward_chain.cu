@@ -42,7 +42,6 @@ __global__ void __launch_bounds__(chain_threads, 1)
                           });
       output += points * step.columns;
     }
-    __syncthreads();
   }
 }
 
