@@ -15,7 +15,7 @@ namespace siamese::cuda {
 /// What a launch must keep within, of the device that is current at the first call.
 struct DeviceLimits {
   std::int64_t multiprocessors;
-  std::int64_t grid_blocks;   ///< in x, the only dimension in use
+  std::int64_t grid_blocks;   ///< in x; in y no kernel has more than 2
   std::int64_t shared_bytes;  ///< per block, with opting in
 };
 

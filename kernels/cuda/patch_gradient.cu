@@ -18,7 +18,7 @@ constexpr int columns = 10;                    // two packs and a pair
 constexpr int slice_depth = 16;                // points in shared memory at a time
 constexpr int stages = 4;                      // slices that are at work or on their way
 
-/// The distance of a patch's packs, or of its pair: each a stretch of all threads' side by side.
+/// Patches down and across dW. A patch's packs lie apart by as many packs as these are.
 __host__ __device__ int row_groups(const TallGradient& g) { return g.inputs / rows; }
 __host__ __device__ int column_groups(const TallGradient& g) { return g.outputs / columns; }
 

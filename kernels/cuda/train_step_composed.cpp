@@ -15,7 +15,8 @@
 
 // A training step composed of other ops' variants, one after another on one stream. What they hand
 // to each other - hidden activations, E, G and the gradients by the parameters - is in a workspace.
-//   naive, tiled  of these rungs of each op
+//   naive, tiled  the passes through the network of these rungs, with losses and Adam to match: the
+//                 simplest for naive, for tiled the highest that leave the same bits each time
 //   graph         the launches of tiled, a dozen of a few microseconds each, captured once and
 //                 replayed by one call, for at the sizes of the original experiment most of a
 //                 step's time is the launching. All further ones are graphs too, also those of
@@ -190,7 +191,7 @@ class PartArgs {
 };
 
 /// The variants of the losses that a step has: where the wanted one does not serve a shape, the
-/// one that serves all.
+/// one that serves the most.
 template <class T>
 std::string_view loss_for(const Composition& parts, const DistanceLossArgs<T>& args) {
   return why_not(parts.distance_loss, precision_of<T>, args) ? "gather" : parts.distance_loss;

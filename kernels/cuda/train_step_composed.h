@@ -18,7 +18,8 @@ struct Composition {
   std::string_view name;  ///< of the step
   int rung;
   std::string_view forward;
-  std::string_view distance_loss;   ///< where it serves the shape, else gather, which serves all
+  std::string_view distance_loss;   ///< where it serves the shape, else gather, whose rows
+                                    ///< may be as wide as a block has memory for
   std::string_view all_pairs_loss;  ///< where it serves the shape, else square, which serves all
   std::string_view backward;
   std::string_view adam;
