@@ -13,7 +13,7 @@
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/ordered_sum.h"
+#include "kernels/cuda/loss_parts.h"
 #include "kernels/cuda/pair_loss.cuh"
 #include "kernels/cuda/variant_parts.h"
 
@@ -77,35 +77,25 @@ __global__ void all_pairs_square(const AllPairsLossArgs<T> args, double mean,
 template <class T>
 struct Plan {
   unsigned blocks;
-  std::int64_t merge_width;
-  Buffer<double> point_costs;  // [n]
-  Buffer<T> merge_parts;       // [blocks * warps, merge_width]
+  LossParts<T> parts;  // costs of each point, the merge's of each warp
 
   explicit Plan(const AllPairsLossArgs<T>& args)
       : blocks(strided_blocks(args.points, warps)),
-        merge_width(merge_parameters(args.loss.distance, args.width)),
-        point_costs(Device::cuda, args.points),
-        merge_parts(Device::cuda, blocks * warps * merge_width) {}
+        parts(args.points, blocks * warps, merge_parameters(args.loss.distance, args.width)) {}
 };
 
 template <class T>
 void launch_all_pairs(const AllPairsLossArgs<T>& args, const Plan<T>& plan, cudaStream_t stream) {
-  // One over the number of pairs; written so that fewer than two points give a finite number.
-  const double n = static_cast<double>(args.points);
-  const double mean = args.points < 2 ? 0.0 : 2.0 / (n * (n - 1.0));
+  const double mean = mean_factor(all_pairs_count(args.points));
   if (args.points > 0) {
     with_distance(args.loss.distance, [&](auto distance) {
       all_pairs_square<distance.value, T><<<plan.blocks, warps * warp_size, 0, stream>>>(
-          args, mean, plan.point_costs.data(), plan.merge_parts.data());
+          args, mean, plan.parts.costs.data(), plan.parts.merge.data());
       SIAMESE_CHECK_LAUNCH("all_pairs_square");
     });
   }
   // Every pair was met from both of its ends.
-  launch_ordered_sum(plan.point_costs.data(), args.points, mean / 2.0, args.loss_value, stream);
-  if (plan.merge_width > 0) {
-    launch_ordered_sums(plan.merge_parts.data(), plan.blocks * warps, plan.merge_width, mean,
-                        args.merge_gradient, stream);
-  }
+  plan.parts.add_up(mean / 2.0, mean, args.loss_value, args.merge_gradient, stream);
 }
 
 template <class T>

@@ -24,6 +24,7 @@
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/loss_parts.h"
 #include "kernels/cuda/ordered_sum.h"
 #include "kernels/cuda/pair_loss.cuh"
 #include "kernels/cuda/variant_parts.h"
@@ -390,9 +391,7 @@ void launch_triangle(const Args& args, const Plan& plan, cudaStream_t stream) {
 }
 
 void launch_all_pairs(const Args& args, const Plan& plan, cudaStream_t stream) {
-  // One over the number of pairs; written so that fewer than two points give a finite number.
-  const double n = static_cast<double>(args.points);
-  const double mean = args.points < 2 ? 0.0 : 2.0 / (n * (n - 1.0));
+  const double mean = mean_factor(all_pairs_count(args.points));
   if (plan.blocks > 0) {
     with_unweighted_distance(args.loss.distance, [&](auto distance) {
       with_criterion(args.loss.criterion, [&](auto criterion) {

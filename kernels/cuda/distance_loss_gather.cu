@@ -21,7 +21,7 @@
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/lanes.h"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/ordered_sum.h"
+#include "kernels/cuda/loss_parts.h"
 #include "kernels/cuda/pair_loss.cuh"
 #include "kernels/cuda/variant_parts.h"
 
@@ -96,7 +96,7 @@ __global__ void gather_pairs(const DistanceLossArgs<T> args, int lanes, int team
   const auto width = static_cast<int>(args.width);
   const std::int64_t merge_width = merge_parameters(distance, width);
   const std::int64_t count = args.pairs.count;
-  const T mean = count > 0 ? static_cast<T>(1.0 / static_cast<double>(count)) : T(0);
+  const T mean = static_cast<T>(mean_factor(count));
   const int team_threads = team * warp_size;
   const int rank = static_cast<int>(threadIdx.x) % team_threads;
   const int lane = rank % lanes;
@@ -160,8 +160,7 @@ struct Plan {
   int lanes;
   int team;  // warps that take a point
   unsigned blocks;
-  Buffer<double> block_costs;        // [blocks]
-  Buffer<T> merge_parts;             // [blocks, merge parameters]
+  LossParts<T> parts;                // one of either kind a block
   std::optional<EndpointSort> sort;  // of indexed pairs
 
   explicit Plan(const DistanceLossArgs<T>& args)
@@ -170,8 +169,7 @@ struct Plan {
         blocks(args.pairs.form == PairForm::dense
                    ? strided_blocks(args.pairs.count, threads / lanes)
                    : strided_blocks(args.points, warps / team)),
-        block_costs(Device::cuda, blocks),
-        merge_parts(Device::cuda, blocks * merge_width(args)) {
+        parts(blocks, blocks, merge_width(args)) {
     if (args.pairs.form == PairForm::indexed) sort.emplace(args.points, args.pairs.count);
   }
 };
@@ -186,21 +184,17 @@ void launch_distance_loss(const DistanceLossArgs<T>& args, const Plan<T>& plan,
       if (plan.sort) {
         gather_pairs<distance.value, T><<<plan.blocks, threads, bytes, stream>>>(
             args, plan.lanes, plan.team, plan.sort->points(), plan.sort->endpoints(),
-            plan.block_costs.data(), plan.merge_parts.data());
+            plan.parts.costs.data(), plan.parts.merge.data());
         SIAMESE_CHECK_LAUNCH("gather_pairs");
       } else {
         dense_pairs<distance.value, T><<<plan.blocks, threads, bytes, stream>>>(
-            args, plan.lanes, plan.block_costs.data(), plan.merge_parts.data());
+            args, plan.lanes, plan.parts.costs.data(), plan.parts.merge.data());
         SIAMESE_CHECK_LAUNCH("dense_pairs");
       }
     });
   }
-  const double mean = args.pairs.count > 0 ? 1.0 / static_cast<double>(args.pairs.count) : 0.0;
-  launch_ordered_sum(plan.block_costs.data(), plan.blocks, mean, args.loss_value, stream);
-  if (merge_width(args) > 0) {
-    launch_ordered_sums(plan.merge_parts.data(), plan.blocks, merge_width(args), mean,
-                        args.merge_gradient, stream);
-  }
+  const double mean = mean_factor(args.pairs.count);
+  plan.parts.add_up(mean, mean, args.loss_value, args.merge_gradient, stream);
 }
 
 template <class T>

@@ -19,7 +19,7 @@
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/lanes.h"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/ordered_sum.h"
+#include "kernels/cuda/loss_parts.h"
 #include "kernels/cuda/pair_loss.cuh"
 #include "kernels/cuda/variant_parts.h"
 
@@ -120,7 +120,7 @@ __global__ void __launch_bounds__(threads)
   }
   __syncthreads();
 
-  const T mean = count > 0 ? static_cast<T>(1.0 / static_cast<double>(count)) : T(0);
+  const T mean = static_cast<T>(mean_factor(count));
   for (int k = thread; k < width; k += threads) {
     args.gradient[static_cast<std::int64_t>(point) * width + k] =
         mean * sum_of_shares(shares, groups, width, k);
@@ -139,16 +139,12 @@ std::int64_t shared_bytes(const DistanceLossArgs<T>& args) {
 
 template <class T>
 struct Plan {
-  std::int64_t merge_width;
-  unsigned blocks;             // one a point
-  Buffer<double> block_costs;  // [blocks]
-  Buffer<T> merge_parts;       // [blocks, merge parameters]
+  unsigned blocks;     // one a point
+  LossParts<T> parts;  // one of either kind a block
 
   explicit Plan(const DistanceLossArgs<T>& args)
-      : merge_width(merge_parameters(args.loss.distance, args.width)),
-        blocks(tile_blocks(args.points, "distance_loss/scan")),
-        block_costs(Device::cuda, blocks),
-        merge_parts(Device::cuda, blocks * merge_width) {}
+      : blocks(tile_blocks(args.points, "distance_loss/scan")),
+        parts(blocks, blocks, merge_parameters(args.loss.distance, args.width)) {}
 };
 
 template <class T>
@@ -158,16 +154,12 @@ void launch_distance_loss(const DistanceLossArgs<T>& args, const Plan<T>& plan,
     with_distance(args.loss.distance, [&](auto distance) {
       scan_pairs<distance.value, T>
           <<<plan.blocks, threads, static_cast<std::size_t>(shared_bytes(args)), stream>>>(
-              args, lanes_for(args.width), plan.block_costs.data(), plan.merge_parts.data());
+              args, lanes_for(args.width), plan.parts.costs.data(), plan.parts.merge.data());
       SIAMESE_CHECK_LAUNCH("scan_pairs");
     });
   }
-  const double mean = args.pairs.count > 0 ? 1.0 / static_cast<double>(args.pairs.count) : 0.0;
-  launch_ordered_sum(plan.block_costs.data(), plan.blocks, mean, args.loss_value, stream);
-  if (plan.merge_width > 0) {
-    launch_ordered_sums(plan.merge_parts.data(), plan.blocks, plan.merge_width, mean,
-                        args.merge_gradient, stream);
-  }
+  const double mean = mean_factor(args.pairs.count);
+  plan.parts.add_up(mean, mean, args.loss_value, args.merge_gradient, stream);
 }
 
 template <class T>
