@@ -11,11 +11,11 @@
 
 #include "kernels/cublas/blas.h"
 #include "kernels/cublas/elementwise.h"
-#include "kernels/cublas/layers.h"
 #include "kernels/cublas/register.h"
 #include "kernels/cuda/backward_workspace.h"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/layers.h"
 
 namespace siamese::cublas {
 namespace {
@@ -45,7 +45,7 @@ void launch_backward(const Args& args, const Plan& plan, Stream stream) {
   float* dz = plan.workspace.dz.data();
   float* previous = plan.workspace.previous.data();
   cuda::launch_last_dz(args, dz, cuda_stream);
-  for_each_layer(args, [&](const BackwardLayer& layer) {
+  cuda::for_each_layer(args, [&](const cuda::BackwardLayer<float>& layer) {
     const Layer& shape = layer.shape;
     const Matrix dz_l{dz, n, shape.outputs};
     plan.blas.multiply({layer.input, n, shape.inputs}, Read::transposed, dz_l, Read::plain,

@@ -14,20 +14,20 @@
 #include <vector>
 
 #include "kernels/cublas/elementwise.h"
-#include "kernels/cublas/layers.h"
 #include "kernels/cublas/lt.h"
 #include "kernels/cublas/lt_layers.h"
 #include "kernels/cublas/register.h"
 #include "kernels/cuda/backward_workspace.h"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/layers.h"
 
 namespace siamese::cublas {
 namespace {
 
 using Args = PairBackwardArgs<float>;
 
-bool below_relu(const BackwardLayer& layer) {
+bool below_relu(const cuda::BackwardLayer<float>& layer) {
   return layer.below != nullptr && layer.below->activation == Activation::relu;
 }
 
@@ -41,7 +41,7 @@ struct Workspace {
       : rows(args), masks(std::move(given)) {
     std::int64_t bits = 0;
     std::int64_t widest = 0;
-    for_each_layer(args, [&](const BackwardLayer& layer) {
+    cuda::for_each_layer(args, [&](const cuda::BackwardLayer<float>& layer) {
       if (below_relu(layer) && masks == nullptr)
         bits = std::max(bits, mask_bits(layer.shape.inputs));
       widest = std::max(widest, layer.shape.outputs);
@@ -78,7 +78,7 @@ std::vector<Launch> plan_backward(const Args& args, Precision precision,
   std::vector<Launch> launches{
       [=](Stream stream) { cuda::launch_last_dz(args, dz, cuda::cuda_stream(stream)); }};
   bool bias_summed = false;  // by the product that gave dz
-  for_each_layer(args, [&](const BackwardLayer& layer) {
+  cuda::for_each_layer(args, [&](const cuda::BackwardLayer<float>& layer) {
     const Layer& shape = layer.shape;
     const Matrix dz_l{dz, n, shape.outputs};
     const Matrix weights{layer.parameters.weights, shape.inputs, shape.outputs};

@@ -6,9 +6,9 @@
 
 #include "kernels/cublas/blas.h"
 #include "kernels/cublas/elementwise.h"
-#include "kernels/cublas/layers.h"
 #include "kernels/cublas/register.h"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/layers.h"
 
 namespace siamese::cublas {
 namespace {
@@ -18,7 +18,7 @@ using Args = PairForwardArgs<float>;
 void launch_forward(const Args& args, const Blas& blas, Stream stream) {
   if (args.points == 0) return;
   blas.set_stream(stream);
-  for_each_layer(args, [&](const ForwardLayer& layer) {
+  cuda::for_each_layer(args, [&](const cuda::ForwardLayer<float>& layer) {
     const Layer& shape = layer.shape;
     blas.multiply({layer.input, args.points, shape.inputs}, Read::plain,
                   {layer.parameters.weights, shape.inputs, shape.outputs}, Read::plain,

@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "kernels/cublas/elementwise.h"
-#include "kernels/cublas/layers.h"
 #include "kernels/cublas/lt.h"
 #include "kernels/cublas/lt_layers.h"
 #include "kernels/cublas/register.h"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/layers.h"
 
 namespace siamese::cublas {
 namespace {
@@ -25,7 +25,7 @@ std::vector<Launch> plan_forward(const Args& args, Precision precision, const Re
   std::vector<Launch> launches;
   if (args.points == 0) return launches;
   const auto lt = std::make_shared<const Lt>();
-  for_each_layer(args, [&](const ForwardLayer& layer) {
+  cuda::for_each_layer(args, [&](const cuda::ForwardLayer<float>& layer) {
     const Layer& shape = layer.shape;
     const Activation activation = shape.activation;
     const LtOperands operands{{layer.input, args.points, shape.inputs},

@@ -9,6 +9,7 @@
 
 #include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/backward_workspace.h"
+#include "kernels/cuda/layers.h"
 #include "kernels/cuda/product.cuh"
 #include "kernels/cuda/sum_parts.h"
 #include "kernels/cuda/tiled_plan.h"
@@ -103,29 +104,26 @@ void launch_weight_gradient(const Layer& layer, std::int64_t points, const float
 template <class Products>
 void launch_layerwise_backward(const PairBackwardArgs<float>& args,
                                const LayerwiseBackwardPlan& plan, cudaStream_t stream) {
-  const std::vector<Layer>& layers = args.network->layers();
   float* dz = plan.workspace.dz.data();
   float* previous = plan.workspace.previous.data();
   launch_last_dz(args, dz, stream);
-  const float* below = args.hidden + args.points * args.network->hidden_width();  // past h_{L-1}
-  for (std::size_t l = layers.size(); l-- > 0;) {
-    const Layer& layer = layers[l];
-    below -= args.points * layer.inputs;
-    const float* const input = l == 0 ? args.x : below;
-    launch_weight_gradient<Products>(layer, args.points, input, dz, plan.layers[l].weights,
+  for_each_layer(args, [&](const BackwardLayer<float>& layer) {
+    const Layer& shape = layer.shape;
+    const LayerwiseBackwardPlan::LayerPlan& tiles = plan.layers[layer.index];
+    launch_weight_gradient<Products>(shape, args.points, layer.input, dz, tiles.weights,
                                      plan.parts.data(), args.gradients, stream);
-    if (l == 0) continue;
+    if (layer.below == nullptr) return;
     Products::template launch<Lies::along_k, Lies::along_k>(
-        plan.layers[l].previous,
-        {.a = operand(dz, args.points, layer.outputs),
-         .b = operand(view(layer, args.parameters).weights, layer.inputs, layer.outputs),
+        tiles.previous,
+        {.a = operand(dz, args.points, shape.outputs),
+         .b = operand(layer.parameters.weights, shape.inputs, shape.outputs),
          .rows = args.points,
-         .columns = layer.inputs,
-         .depth = layer.outputs,
+         .columns = shape.inputs,
+         .depth = shape.outputs,
          .c = previous},
-        TimesDerivative{layers[l - 1].activation, input, layer.inputs}, stream);
+        TimesDerivative{layer.below->activation, layer.input, shape.inputs}, stream);
     std::swap(dz, previous);
-  }
+  });
 }
 
 template <class Products>

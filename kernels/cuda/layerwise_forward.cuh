@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/layers.h"
 #include "kernels/cuda/product.cuh"
 #include "kernels/cuda/tiled_plan.h"
 #include "kernels/cuda/variant_parts.h"
-#include "model/parameters.h"
 
 // Forward as a product a layer, h_l [n, d_l] = act(h_{l-1} W_l + b_l), with bias and activation
 // applied to the sums while they are in registers. Which kernel multiplies is the rung's business:
@@ -38,25 +38,18 @@ struct BiasActivation {
 template <class Products>
 void launch_layerwise_forward(const PairForwardArgs<float>& args,
                               const std::vector<TiledPlan>& plans, cudaStream_t stream) {
-  const float* input = args.x;
-  float* hidden = args.hidden;
-  const std::vector<Layer>& layers = args.network->layers();
-  for (std::size_t l = 0; l < layers.size(); ++l) {
-    const Layer& layer = layers[l];
-    float* const output = l + 1 == layers.size() ? args.embeddings : hidden;
-    const auto p = view(layer, args.parameters);
+  for_each_layer(args, [&](const ForwardLayer<float>& layer) {
+    const Layer& shape = layer.shape;
     Products::template launch<Lies::along_k, Lies::along_rows>(
-        plans[l],
-        {.a = operand(input, args.points, layer.inputs),
-         .b = operand(p.weights, layer.outputs, layer.outputs),
+        plans[layer.index],
+        {.a = operand(layer.input, args.points, shape.inputs),
+         .b = operand(layer.parameters.weights, shape.outputs, shape.outputs),
          .rows = args.points,
-         .columns = layer.outputs,
-         .depth = layer.inputs,
-         .c = output},
-        BiasActivation{p.bias, layer.activation}, stream);
-    input = output;
-    hidden += args.points * layer.outputs;
-  }
+         .columns = shape.outputs,
+         .depth = shape.inputs,
+         .c = layer.output},
+        BiasActivation{layer.parameters.bias, shape.activation}, stream);
+  });
 }
 
 template <class Products>

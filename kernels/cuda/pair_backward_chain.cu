@@ -10,6 +10,7 @@
 
 #include "kernels/cuda/chain.cuh"
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/layers.h"
 #include "kernels/cuda/layerwise_backward.cuh"
 #include "kernels/cuda/sum_parts.h"
 #include "kernels/cuda/tall_gradient.h"
@@ -86,22 +87,20 @@ Plan make_plan(const PairBackwardArgs<float>& args) {
                                                              args.network->embedding_width())),
             .parts = {}};
   const float* dz = plan.dz.data();
-  const float* below = hidden_end(args);
   std::vector<std::int64_t> parts(layers.size());
-  for (std::size_t l = layers.size(); l-- > 0;) {
-    const Layer& layer = layers[l];
-    below -= args.points * layer.inputs;
-    LayerGradient& gradient = plan.gradients[l];
-    gradient.product = {.h = l == 0 ? args.x : below,
+  for_each_layer(args, [&](const BackwardLayer<float>& layer) {
+    const Layer& shape = layer.shape;
+    LayerGradient& gradient = plan.gradients[layer.index];
+    gradient.product = {.h = layer.input,
                         .dz = dz,
                         .points = args.points,
-                        .inputs = static_cast<int>(layer.inputs),
-                        .outputs = static_cast<int>(layer.outputs)};
-    dz += args.points * layer.outputs;
+                        .inputs = static_cast<int>(shape.inputs),
+                        .outputs = static_cast<int>(shape.outputs)};
+    dz += args.points * shape.outputs;
     gradient.tall = plan_tall(gradient.product);
-    gradient.tiled = TiledProducts::plan_deep(layer.inputs + 1, layer.outputs, args.points);
-    parts[l] = gradient.tall ? gradient.tall->parts : gradient.tiled.parts;
-  }
+    gradient.tiled = TiledProducts::plan_deep(shape.inputs + 1, shape.outputs, args.points);
+    parts[layer.index] = gradient.tall ? gradient.tall->parts : gradient.tiled.parts;
+  });
   plan.parts = gradient_parts(layers, parts);
   return plan;
 }

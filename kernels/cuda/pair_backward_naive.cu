@@ -10,15 +10,14 @@
 
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/backward_workspace.h"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/layers.h"
 #include "kernels/cuda/variant_parts.h"
-#include "model/parameters.h"
 
 namespace siamese::cuda {
 namespace {
@@ -73,29 +72,25 @@ __global__ void previous_dz(std::int64_t points, std::int64_t inputs, std::int64
 template <class T>
 void launch_backward(const PairBackwardArgs<T>& args, const BackwardWorkspace<T>& workspace,
                      cudaStream_t stream) {
-  const std::vector<Layer>& layers = args.network->layers();
   T* dz = workspace.dz.data();
   T* previous = workspace.previous.data();
   launch_last_dz(args, dz, stream);
-  const T* below = args.hidden + args.points * args.network->hidden_width();  // past h_{L-1}
-  for (std::size_t l = layers.size(); l-- > 0;) {
-    const Layer& layer = layers[l];
-    below -= args.points * layer.inputs;
-    const T* const input = l == 0 ? args.x : below;
-    const auto out = view(layer, args.gradients);
-    weight_gradient<<<strided_blocks(layer.inputs * layer.outputs, threads), threads, 0, stream>>>(
-        args.points, layer.inputs, layer.outputs, input, dz, out.weights);
+  for_each_layer(args, [&](const BackwardLayer<T>& layer) {
+    const std::int64_t inputs = layer.shape.inputs;
+    const std::int64_t outputs = layer.shape.outputs;
+    weight_gradient<<<strided_blocks(inputs * outputs, threads), threads, 0, stream>>>(
+        args.points, inputs, outputs, layer.input, dz, layer.weight_gradient);
     SIAMESE_CHECK_LAUNCH("weight_gradient");
-    bias_gradient<<<strided_blocks(layer.outputs, threads), threads, 0, stream>>>(
-        args.points, layer.outputs, dz, out.bias);
+    bias_gradient<<<strided_blocks(outputs, threads), threads, 0, stream>>>(
+        args.points, outputs, dz, layer.bias_gradient);
     SIAMESE_CHECK_LAUNCH("bias_gradient");
-    if (l == 0 || args.points == 0) continue;
-    previous_dz<<<strided_blocks(args.points * layer.inputs, threads), threads, 0, stream>>>(
-        args.points, layer.inputs, layer.outputs, layers[l - 1].activation, dz,
-        view(layer, args.parameters).weights, input, previous);
+    if (layer.below == nullptr || args.points == 0) return;
+    previous_dz<<<strided_blocks(args.points * inputs, threads), threads, 0, stream>>>(
+        args.points, inputs, outputs, layer.below->activation, dz, layer.parameters.weights,
+        layer.input, previous);
     SIAMESE_CHECK_LAUNCH("previous_dz");
     std::swap(dz, previous);
-  }
+  });
 }
 
 template <class T>

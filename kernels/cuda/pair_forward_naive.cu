@@ -9,8 +9,8 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/layers.h"
 #include "kernels/cuda/variant_parts.h"
-#include "model/parameters.h"
 
 namespace siamese::cuda {
 namespace {
@@ -37,22 +37,15 @@ __global__ void layer_forward(std::int64_t points, std::int64_t inputs, std::int
 
 template <class T>
 void launch_forward(const PairForwardArgs<T>& args, cudaStream_t stream) {
-  const T* input = args.x;
-  T* hidden = args.hidden;
-  for (const Layer& layer : args.network->layers()) {
-    const bool last = &layer == &args.network->layers().back();
-    T* const output = last ? args.embeddings : hidden;
-    const std::int64_t elements = args.points * layer.outputs;
-    const auto p = view(layer, args.parameters);
-    if (elements > 0) {
-      layer_forward<<<strided_blocks(elements, threads), threads, 0, stream>>>(
-          args.points, layer.inputs, layer.outputs, layer.activation, input, p.weights, p.bias,
-          output);
-      SIAMESE_CHECK_LAUNCH("layer_forward");
-    }
-    input = output;
-    hidden += elements;
-  }
+  for_each_layer(args, [&](const ForwardLayer<T>& layer) {
+    const Layer& shape = layer.shape;
+    const std::int64_t elements = args.points * shape.outputs;
+    if (elements == 0) return;
+    layer_forward<<<strided_blocks(elements, threads), threads, 0, stream>>>(
+        args.points, shape.inputs, shape.outputs, shape.activation, layer.input,
+        layer.parameters.weights, layer.parameters.bias, layer.output);
+    SIAMESE_CHECK_LAUNCH("layer_forward");
+  });
 }
 
 template <class T>
