@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -69,7 +70,10 @@ void plant_all() {
     }
     sleep_seconds(0.9);
   });
-  plant<Args>("hangs", [](const Args&, int) { sleep_seconds(100.0); });
+  plant<Args>("hangs", [](const Args&, int) {
+    std::fputs("hanging\n", stderr);  // for who waits for it
+    sleep_seconds(100.0);
+  });
   plant<PairForwardArgs<float>>(
       "rests", [](const PairForwardArgs<float>&, int) {}, 7);
 }
