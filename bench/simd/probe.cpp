@@ -23,8 +23,8 @@ constexpr int chains = 12;
 template <class T>
 double multiply_add(std::int64_t rounds) {
   using V = typename Vector<T>::type;
-  // Known to the compiler, they would let it compute chains that they leave as they are: c = 2
-  // here.
+  // Volatile, for a compiler that knew them would leave out the chain that begins at 2 and stays
+  // there.
   const volatile T half = T(0.5);
   const volatile T one = T(1);
   const V a = V{} + half;

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -184,6 +185,8 @@ class Report(unittest.TestCase):
             self.assertEqual(changed(name, old, "2.99x"), [[name]] * 2)
         self.assertEqual(changed("report.html", ">slow</text>", ">tiled</text>"), [[], ["report.html"]])
         self.assertEqual(changed("roofline.svg", "<svg", "<svg "), [[], ["roofline.svg"]])
+        clip = re.search(r"p[0-9a-f]{10}", (run / "roofline.svg").read_text())[0]
+        self.assertEqual(changed("roofline.svg", clip, "p0123456789"), [[], []])  # by another processor
         self.assertEqual(changed("report.html", f"Matplotlib v{matplotlib.__version__}", "Matplotlib v0.1"),
                          [[], []])  # another one made them
         (run / "report.html").write_text(html.without_figures((run / "report.html").read_text()))

@@ -6,9 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 #include <limits>
-#include <ostream>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -19,6 +17,7 @@
 #include "kernels/device.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
+#include "tests/kernels/named_check.h"
 #include "verify/trial.h"
 
 namespace siamese {
@@ -237,14 +236,8 @@ void check(const Variant<Args<T>>& variant, const Batch& batch) {
   expect("gradient of the merge", on_device.merge_gradient.copy_out(), batch.want_merge_gradient);
 }
 
-// A variant's test of a convention.
-struct Check {
-  std::string name;
-  std::function<void()> run;
-};
-
 template <template <class> class Args, class T>
-void add_checks(Device device, std::vector<Check>& checks) {
+void add_checks(Device device, std::vector<NamedCheck>& checks) {
   for (const Variant<Args<T>>& variant : variants<Args<T>>()) {
     if (variant.device != device) continue;
     for (Convention convention : conventions()) {
@@ -252,48 +245,42 @@ void add_checks(Device device, std::vector<Check>& checks) {
         return variant.why_unsupported(shape_of<Args<T>>(batch)).has_value();
       });
       if (convention.batches.empty()) continue;
-      checks.push_back(
-          {fmt::format("{}_{}_{}", variant.name, name(variant.precision), convention.name),
-           [&variant, batches = std::move(convention.batches)] {
-             if (const auto reason = backend(variant.device).why_unavailable()) {
-               GTEST_SKIP() << *reason;
-             }
-             for (const Batch& batch : batches) {
-               const testing::ScopedTrace trace(__FILE__, __LINE__, name(batch.loss));
-               check<Args, T>(variant, batch);
-             }
-           }});
+      checks.push_back(check_on(
+          device, fmt::format("{}_{}_{}", variant.name, name(variant.precision), convention.name),
+          [&variant, batches = std::move(convention.batches)] {
+            for (const Batch& batch : batches) {
+              const testing::ScopedTrace trace(__FILE__, __LINE__, name(batch.loss));
+              check<Args, T>(variant, batch);
+            }
+          }));
     }
   }
 }
 
 template <template <class> class Args>
-std::vector<Check> checks(Device device) {
-  std::vector<Check> list;
+std::vector<NamedCheck> checks(Device device) {
+  std::vector<NamedCheck> list;
   add_checks<Args, float>(device, list);
   add_checks<Args, double>(device, list);
   return list;
 }
 
-void PrintTo(const Check& check, std::ostream* out) { *out << check.name; }
-std::string name_of(const testing::TestParamInfo<Check>& info) { return info.param.name; }
-
 // Named as the tests of variants are, OP/DEVICE_.., for filters to find them.
-class cpu_conventions : public testing::TestWithParam<Check> {};
-class cuda_conventions : public testing::TestWithParam<Check> {};
+class cpu_conventions : public testing::TestWithParam<NamedCheck> {};
+class cuda_conventions : public testing::TestWithParam<NamedCheck> {};
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(cuda_conventions);  // in a build without CUDA
 
 TEST_P(cpu_conventions, Hold) { GetParam().run(); }
 TEST_P(cuda_conventions, Hold) { GetParam().run(); }
 
 INSTANTIATE_TEST_SUITE_P(distance_loss, cpu_conventions,
-                         testing::ValuesIn(checks<DistanceLossArgs>(Device::cpu)), name_of);
+                         testing::ValuesIn(checks<DistanceLossArgs>(Device::cpu)), name_of_check);
 INSTANTIATE_TEST_SUITE_P(distance_loss, cuda_conventions,
-                         testing::ValuesIn(checks<DistanceLossArgs>(Device::cuda)), name_of);
+                         testing::ValuesIn(checks<DistanceLossArgs>(Device::cuda)), name_of_check);
 INSTANTIATE_TEST_SUITE_P(all_pairs_loss, cpu_conventions,
-                         testing::ValuesIn(checks<AllPairsLossArgs>(Device::cpu)), name_of);
+                         testing::ValuesIn(checks<AllPairsLossArgs>(Device::cpu)), name_of_check);
 INSTANTIATE_TEST_SUITE_P(all_pairs_loss, cuda_conventions,
-                         testing::ValuesIn(checks<AllPairsLossArgs>(Device::cuda)), name_of);
+                         testing::ValuesIn(checks<AllPairsLossArgs>(Device::cuda)), name_of_check);
 
 }  // namespace
 }  // namespace siamese

@@ -7,9 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <functional>
 #include <limits>
-#include <ostream>
 #include <span>
 #include <string>
 #include <utility>
@@ -18,6 +16,7 @@
 #include "kernels/device.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
+#include "tests/kernels/named_check.h"
 #include "verify/forward.h"
 
 namespace siamese {
@@ -79,14 +78,8 @@ void check(const Variant<PairForwardArgs<T>>& variant, const verify::ProblemSpec
   EXPECT_TRUE(same_bits<T>(hidden.copy_out(), clean_hidden)) << "the next run has felt it";
 }
 
-// A variant's test on a network.
-struct Check {
-  std::string name;
-  std::function<void()> run;
-};
-
 template <class T>
-void add_checks(Device device, std::vector<Check>& checks) {
+void add_checks(Device device, std::vector<NamedCheck>& checks) {
   for (const char* text : {"11-200relu-200relu-10sigmoid", "5-33tanh-17linear-3relu", "4-24relu-9",
                            "6-40sigmoid-16tanh"}) {
     verify::ProblemSpec spec = verify::ProblemSpec::indexed(points, 0);
@@ -99,38 +92,31 @@ void add_checks(Device device, std::vector<Check>& checks) {
       std::string name =
           fmt::format("{}_{}_{}", variant.name, siamese::name(variant.precision), text);
       std::ranges::replace(name, '-', '_');
-      checks.push_back({std::move(name), [&variant, spec] {
-                          if (const auto reason = backend(variant.device).why_unavailable()) {
-                            GTEST_SKIP() << *reason;
-                          }
-                          check<T>(variant, spec);
-                        }});
+      checks.push_back(
+          check_on(device, std::move(name), [&variant, spec] { check<T>(variant, spec); }));
     }
   }
 }
 
-std::vector<Check> checks(Device device) {
-  std::vector<Check> list;
+std::vector<NamedCheck> checks(Device device) {
+  std::vector<NamedCheck> list;
   add_checks<float>(device, list);
   add_checks<double>(device, list);
   return list;
 }
 
-void PrintTo(const Check& check, std::ostream* out) { *out << check.name; }
-
 // Named as the tests of variants are, OP/DEVICE_.., for filters to find them.
-class cpu_nan_row : public testing::TestWithParam<Check> {};
-class cuda_nan_row : public testing::TestWithParam<Check> {};
+class cpu_nan_row : public testing::TestWithParam<NamedCheck> {};
+class cuda_nan_row : public testing::TestWithParam<NamedCheck> {};
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(cuda_nan_row);  // in a build without CUDA
 
 TEST_P(cpu_nan_row, StaysAlone) { GetParam().run(); }
 TEST_P(cuda_nan_row, StaysAlone) { GetParam().run(); }
 
-const auto name_of = [](const testing::TestParamInfo<Check>& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(pair_forward, cpu_nan_row, testing::ValuesIn(checks(Device::cpu)),
-                         name_of);
+                         name_of_check);
 INSTANTIATE_TEST_SUITE_P(pair_forward, cuda_nan_row, testing::ValuesIn(checks(Device::cuda)),
-                         name_of);
+                         name_of_check);
 
 }  // namespace
 }  // namespace siamese
