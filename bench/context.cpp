@@ -99,6 +99,7 @@ std::map<std::string, std::string> describe(const Session& session) {
       {"bandwidth_gbs_by_bytes", bandwidth},
       {"launch_us", fmt::format("{:.3f}", 1e6 * ceilings.launch_seconds)},
       {"patience", fmt::format("{:g}", session.options.patience)},
+      {"ceiling_s", fmt::format("{:g}", session.options.ceiling_seconds)},
       {"row_cap_s", fmt::format("{:g}", session.row_cap_seconds)},
       {"reference_cap_s", fmt::format("{:g}", session.reference_cap_seconds)},
       {"memory_bandwidth_gbs", gigas(ceilings.bandwidth.back().bytes_per_second)},

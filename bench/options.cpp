@@ -117,6 +117,10 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
                  "times the wall clock that a row (quick: 3 s, else 20) and the reference of its\n"
                  "shape (10, 60) may take; rows foretold to take longer are skipped")
       ->type_name("N");
+  std::string ceilings;
+  app.add_option("--ceilings", ceilings,
+                 "time in which the CPU's ceilings are measured; default 6, quick 2")
+      ->type_name("SECONDS");
   app.add_option("--resume", options.resume,
                  "JSON of a run that was interrupted: its rows are not run again;\n"
                  "bench/report NEW.json --begun OLD.json joins the two")
@@ -125,6 +129,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   if (!parse_command_line(app, argc, argv)) return std::nullopt;
 
   if (options.quick) options.goal_seconds = 0.03;
+  if (options.quick) options.ceiling_seconds = 2.0;
   for (const std::string& argument : app.remaining()) {
     if (!argument.starts_with("--benchmark_") && !argument.starts_with("--v=")) {
       throw UsageError(fmt::format("{}: unknown argument; see --help", argument));
@@ -137,6 +142,9 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
                                   "--benchmark_time_unit=us", "--benchmark_counters_tabular=true"});
 
   options.patience = parse_positive("--patience", patience, 1e4);
+  if (!ceilings.empty()) {
+    options.ceiling_seconds = parse_positive("--ceilings", ceilings, 1e4);
+  }
   options.network = Network::parse(network);
   options.loss = parse_loss(loss);
   check_loss(options.network, options.loss);

@@ -17,9 +17,10 @@ struct Options {
       false;  ///< a line per row with the time left, instead of Google Benchmark's table
   Network network = seed_network();
   Loss loss = {};
-  int threads = 0;        ///< of OpenMP
-  double patience = 1.0;  ///< the time that a row and a reference may take, over the usual
-  std::string resume;     ///< results whose rows are not run again; none where empty
+  int threads = 0;               ///< of OpenMP
+  double patience = 1.0;         ///< the time that a row and a reference may take, over the usual
+  double ceiling_seconds = 6.0;  ///< for the CPU's ceilings; 2 in the quick sweep
+  std::string resume;            ///< results whose rows are not run again; none where empty
 
   // What the program must know of Google Benchmark's own flags.
   std::string filter = ".";  ///< --benchmark_filter, matched against the names as results show them

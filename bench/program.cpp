@@ -177,7 +177,7 @@ int run(int argc, char** argv) {
   fmt::print(stderr, "This is a debug build: its numbers are worth nothing.\n");
 #endif
   if (interrupted()) return exit_interrupted;
-  session.ceilings = measure_ceilings(options->threads, options->quick ? 2.0 : 6.0);
+  session.ceilings = measure_ceilings(options->threads, options->ceiling_seconds);
   if (!backend(Device::cuda).why_unavailable()) session.cuda_ceilings = measure_cuda_ceilings();
   for (const auto& [key, value] : describe(session)) benchmark::AddCustomContext(key, value);
   benchmark::AddCustomContext("rows", fmt::format("{}", wanted));

@@ -85,7 +85,7 @@ MACHINE = [
     ("launch_us", "threads set going, us"),
     ("mhz_per_cpu", "clock, MHz"), ("clock_governor", "clock governor"),
     ("openblas", "OpenBLAS"),
-    ("patience", "patience"), ("row_cap_s", "a row's cap, s"), ("reference_cap_s", "a reference's cap, s"),
+    ("ceiling_s", "ceilings measured for, s"), ("patience", "patience"), ("row_cap_s", "a row's cap, s"), ("reference_cap_s", "a reference's cap, s"),
     ("memory_bandwidth_gbs", "memory bandwidth, GB/s"),
     ("cuda_peak_float32_gflops", "CUDA: float32 peak, GFLOP/s"),
     ("cuda_peak_tf32_gflops", "CUDA: TF32 peak, GFLOP/s"),
