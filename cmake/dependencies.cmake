@@ -1,7 +1,7 @@
 # Each dependency is taken from the machine where it is installed, else fetched from its release.
 include(FetchContent)
 
-# find_or_fetch(NAME VERSION URL SHA256 TARGET...): find_package(NAME VERSION), else FetchContent.
+# siamese_find_or_fetch(NAME VERSION URL): find_package(NAME VERSION), else FetchContent.
 function(siamese_find_or_fetch name version url)
   find_package(${name} ${version} QUIET)
   if(${name}_FOUND)

@@ -23,7 +23,7 @@ arm64_packages=(g++-aarch64-linux-gnu qemu-user-static libgtest-dev:arm64 libgmo
 require_packages() {
   command -v dpkg-query >/dev/null ||
     fail "this is not Debian or Ubuntu; install what these packages hold, then configure with" \
-      "'cmake --workflow --preset release': $*"
+      "'cmake --preset release': $*"
   local missing=() package
   for package in "$@"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||

@@ -4,7 +4,7 @@
 namespace siamese {
 namespace {
 
-constexpr const char* reason = "built without CUDA: no nvcc was found when it was configured";
+constexpr const char* reason = "built without CUDA: " SIAMESE_NO_CUDA;
 
 // Stands where the CUDA backend would: unavailable, with the reason, in every call.
 class NoCuda final : public DeviceBackend {

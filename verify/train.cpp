@@ -221,7 +221,8 @@ StepRounding step_rounding(const TrainStepProblem& problem, Precision precision)
   std::array<std::vector<double>, samples> gradients;
   Random random(spec.seed);
   for (std::uint64_t& seed : seeds) seed = random.bits();
-#pragma omp parallel for schedule(dynamic) num_threads(samples_at_once(spec, samples))
+  [[maybe_unused]] const int at_once = samples_at_once(spec, samples);  // unused without OpenMP
+#pragma omp parallel for schedule(dynamic) num_threads(at_once)
   for (int s = 0; s < samples; ++s) {
     Random own_random(seeds[s]);
     const std::vector<ref::RowMatrix<double>> h =
