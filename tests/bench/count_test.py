@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -205,6 +206,21 @@ class Counted(unittest.TestCase):
             counts = Path(folder, "counts.json").read_text()
             self.assertIn('"kernels/cuda/endpoint_sort.cu:', counts)
             self.assertNotIn(str(BENCH.parent), counts)
+
+    def test_kept_counts_are_of_this_code(self):
+        nvcc = subprocess.run(["nvcc", "--version"], capture_output=True, text=True, check=False).stdout
+        if "V13.0.88" not in nvcc:
+            self.skipTest("the kept counts are of what nvcc 13.0.88 makes")
+        kept = json.loads((BENCH.parent / "results/counts/counts.json").read_text())["cases"]
+        kept = {case["case"]: case for case in kept
+                if re.fullmatch(r"(pair_forward|distance_loss)/cuda_\w+/\w+/indexed/points:30/.*|adam/.*", case["case"])}
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.count(folder, *kept)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            for case in json.loads(Path(folder, "counts.json").read_text())["cases"]:
+                for now, then in zip(case["kernels"], kept[case["case"]]["kernels"], strict=True):
+                    for key in now.keys() - {"symbol", "registers", "bank_conflicts_by_line"}:  # of the build, of lines
+                        self.assertEqual(now[key], then[key], f"{case['case']}: {key}; run bench/profile count --ladder")
 
     def test_a_row_that_cannot_run_is_told_and_the_others_are_kept(self):
         with tempfile.TemporaryDirectory() as folder:
