@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <tuple>
 
 #include "model/error.h"
 
@@ -76,6 +78,25 @@ std::vector<ProblemSpec> shapes(std::string_view op, bool quick) {
   if (op == "train_step") return joined(joined(dense(quick), indexed(quick)), all_pairs(quick));
   if (op == "fit") return trainings();
   throw UsageError(fmt::format("benchmark: no axes for the op {}", op));
+}
+
+std::vector<ProblemSpec> named_shapes(std::string_view op, const std::vector<std::string>& names,
+                                      const Network& network) {
+  const std::vector<ProblemSpec> usual = shapes(op, false);
+  std::vector<ProblemSpec> list;
+  for (const std::string& text : names) {
+    const bool of_fit = text.find("/trainings:") != std::string::npos;
+    const ProblemSpec spec = parse_shape(of_fit ? "fit" : "train_step", text, network);
+    if (spec.pairs < 1) throw UsageError(fmt::format("'{}'; expected a pair or more", text));
+    const bool taken = std::ranges::any_of(
+        usual, [&](const ProblemSpec& other) { return other.form == spec.form; });
+    if (taken && (!of_fit || op == "fit")) list.push_back(spec);
+  }
+  if (op == "adam") return usual;
+  std::ranges::stable_sort(list, {}, [](const ProblemSpec& spec) {
+    return std::tuple(spec.form, spec.points, spec.pairs);
+  });
+  return list;
 }
 
 std::string shape_name(std::string_view op, const ProblemSpec& spec) {

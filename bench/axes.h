@@ -13,6 +13,13 @@ namespace siamese::bench {
 /// ones alone.
 std::vector<verify::ProblemSpec> shapes(std::string_view op, bool quick);
 
+/// Those of the shapes of these names that are of a form which the op takes, smallest first within
+/// a form. Adam, which has one shape, has it whatever is named. Throws UsageError where a name is
+/// none, or one without a pair.
+std::vector<verify::ProblemSpec> named_shapes(std::string_view op,
+                                              const std::vector<std::string>& names,
+                                              const Network& network);
+
 /// How results name a shape of an op: "dense/points:256/pairs:128", "/trainings:128" behind where
 /// there are several, the form with it because it cannot be told from the counts;
 /// "parameters:44610" for adam, to which there is no more.

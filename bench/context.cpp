@@ -61,7 +61,9 @@ std::map<std::string, std::string> describe(const Options& options) {
   const std::optional<std::string> cuda_reason = cuda.why_unavailable();
   return {
       {"schema", "1"},
-      {"sweep", options.quick ? "quick" : "full"},
+      {"sweep", !options.shapes.empty() ? "chosen"
+                : options.quick         ? "quick"
+                                        : "full"},
       {"network", options.network.name()},
       {"loss", name(options.loss)},
       {"adam", std::string(name(AdamForm::keras))},

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "bench/axes.h"
 #include "bench/command_line.h"
 #include "kernels/cpu/parallel.h"
 #include "model/error.h"
@@ -109,6 +110,13 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.allow_extras();
   app.add_flag("--quick", options.quick,
                "the small shapes alone, float64 left out, less time a row");
+  app.add_option(
+         "--shape", options.shapes,
+         "a shape to time instead of the sweep's, once or more: dense/points:N/pairs:M\n"
+         "(N = 2 M), indexed/points:N/pairs:M or all/points:N/pairs:M (M = N (N - 1) / 2),\n"
+         "and for fit with /trainings:K behind")
+      ->type_name("SHAPE")
+      ->allow_extra_args(false);
   add_problem(app, network, loss);
   add_count(app, "--threads", options.threads, most_threads_asked,
             "threads of the CPU variants and the ceilings");
@@ -147,6 +155,11 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   }
   options.network = Network::parse(network);
   options.loss = parse_loss(loss);
+  try {
+    named_shapes("fit", options.shapes, options.network);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("--shape: {}", error.what()));
+  }
   check_loss(options.network, options.loss);
   if (options.network.parameter_count() > most_parameters) {
     throw UsageError(fmt::format("--network: {} has {} parameters; expected at most {}", network,

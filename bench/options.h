@@ -15,6 +15,7 @@ struct Options {
   bool quick = false;  ///< the shapes and the times of the quick sweep
   bool progress =
       false;  ///< a line per row with the time left, instead of Google Benchmark's table
+  std::vector<std::string> shapes;  ///< to time instead of a sweep's; empty for a sweep
   Network network = seed_network();
   Loss loss = {};
   int threads = 0;               ///< of OpenMP

@@ -372,11 +372,15 @@ template <template <class> class Args>
 void add_op(Session& session, std::vector<std::unique_ptr<Row>>& rows) {
   using Problem = typename Trial<Args<float>>::Problem;
   const auto store = std::make_shared<ProblemStore<Problem>>(session, op_name<Args<float>>);
-  for (ProblemSpec spec : shapes(op_name<Args<float>>, session.options.quick)) {
-    spec.network = session.options.network;
-    spec.loss = session.options.loss;
+  const Options& options = session.options;
+  constexpr auto op = op_name<Args<float>>;
+  for (ProblemSpec spec : options.shapes.empty()
+                              ? shapes(op, options.quick)
+                              : named_shapes(op, options.shapes, options.network)) {
+    spec.network = options.network;
+    spec.loss = options.loss;
     add_rows<Args<float>>(session, spec, store, rows);
-    if (!session.options.quick) add_rows<Args<double>>(session, spec, store, rows);
+    if (!options.quick) add_rows<Args<double>>(session, spec, store, rows);
   }
 }
 

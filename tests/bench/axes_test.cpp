@@ -47,6 +47,27 @@ TEST(Axes, NamesAreReadBack) {
   }
 }
 
+TEST(Axes, NamedShapesGoToTheOpsThatTakeThem) {
+  const std::vector<std::string> names{
+      "dense/points:1000/pairs:500", "all/points:9/pairs:36", "dense/points:4/pairs:2",
+      "indexed/points:7/pairs:21/trainings:3", "indexed/points:7/pairs:20"};
+  const auto named = [&](std::string_view op) {
+    std::vector<std::string> list;
+    for (const ProblemSpec& spec : named_shapes(op, names, seed_network())) {
+      list.push_back(shape_name(op, spec));
+    }
+    return list;
+  };
+  using List = std::vector<std::string>;
+  EXPECT_EQ(named("pair_forward"), (List{names[2], names[0], names[4]}));
+  EXPECT_EQ(named("all_pairs_loss"), List{names[1]});
+  EXPECT_EQ(named("train_step"), (List{names[2], names[0], names[4], names[1]}));
+  EXPECT_EQ(named("fit"), (List{names[4], names[3]}));
+  EXPECT_EQ(named("adam"), List{"parameters:44610"});
+  EXPECT_THROW(named_shapes("fit", {"dense/points:0/pairs:0"}, seed_network()), UsageError);
+  EXPECT_THROW(named_shapes("adam", {"dense/points:1/pairs:1"}, seed_network()), UsageError);
+}
+
 TEST(Axes, WhatIsNoShapeIsRefused) {
   const Network network = seed_network();
   for (const char* const text :

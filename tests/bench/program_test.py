@@ -68,7 +68,7 @@ class Usage(unittest.TestCase):
         self.refused("--threads", "0", says="--threads")
         for threads in ("many", "1e30", "1.5", "4097", ""):
             self.refused("--threads", threads, says=f"--threads: '{threads}'; expected a whole number, 1 to 4096")
-        for flag in ("--network", "--loss", "--threads", "--patience", "--ceilings", "--resume"):
+        for flag in ("--shape", "--network", "--loss", "--threads", "--patience", "--ceilings", "--resume"):
             self.refused(flag, says=f"{flag}: expected a value")
         for flag in ("filter", "min_time", "repetitions", "format", "out", "out_format", "time_unit"):
             self.refused(f"--benchmark_{flag}", says=f"expected --benchmark_{flag}=VALUE")
@@ -86,6 +86,8 @@ class Usage(unittest.TestCase):
         self.refused("--benchmark_repetitions=1.5", says="--benchmark_repetitions")
         self.refused("--benchmark_min_time=nan", says="--benchmark_min_time")
         self.refused("--patience=0", says="--patience")
+        self.refused("--shape", "dense/points:3/pairs:2", says="--shape: 'dense/points:3/pairs:2'; expected")
+        self.refused("--shape", "all/points:0/pairs:0", says="expected a pair or more")
         self.refused("--ceilings=nan", says="--ceilings: 'nan'; expected a number above 0")
         self.refused("--benchmark_unknown", says="--benchmark_unknown")
         self.refused("--quick", says="SIAMESE_ISA", SIAMESE_ISA="mmx")
@@ -122,6 +124,14 @@ class Results(unittest.TestCase):
         others = run(PROGRAM, "--quick", "--benchmark_list_tests",
                      "--benchmark_filter=-pairs:128$").stdout.split()
         self.assertEqual(others, [row for row in every if row not in chosen])
+
+    def test_shapes_can_be_named(self):
+        words = ("--shape", "indexed/points:20/pairs:37", "--shape=dense/points:6/pairs:3",
+                 "--benchmark_filter=^pair_forward/cpu_eigen/float32/")
+        code, document = quick(PROGRAM, *words, "--benchmark_repetitions=1")
+        self.assertEqual((code, document["context"]["sweep"]), (0, "chosen"))
+        self.assertEqual([row["name"].split("/", 3)[3] for row in iterations(document)],
+                         ["dense/points:6/pairs:3", "indexed/points:20/pairs:37"])
 
     def test_rows_and_context_are_complete_and_strict(self):
         code, document = quick(PROGRAM, ADAM, "--network", "5-8relu-3linear", "--threads", "1")
@@ -391,6 +401,7 @@ class Sweep(unittest.TestCase):
                             (("--patience", "x"), "--patience: 'x'"), (("--ceilings", "0"), "--ceilings: '0'"),
                             (("--patience=0.0",), "--patience: '0.0'"),
                             (("--network=foo",), "--network: 'foo'"), (("--loss", "a/b/c"), "--loss: 'a/b/c'"),
+                            (("--shape", "dense"), "--shape: 'dense'"),
                             (("--fast",), "--fast: unknown argument")):
             code, text = self.finish(self.start(*words))
             self.assertEqual((code, len(text.splitlines())), (2, 1), text)
