@@ -163,11 +163,17 @@ std::vector<double> train(Trainer& trainer, std::int64_t epochs) {
   return curve;
 }
 
-// The network's output for every point, computed by the reference, whoever trained it.
+// The network's output for every point, computed by the reference, whoever trained it. What the
+// last update left no loss tells: it is of before.
 Matrix<double> predict(const TrainingTask& task, const std::vector<double>& parameters,
                        const Matrix<double>& features) {
   const auto x = ref::load<double>(features.data(), features.rows, features.columns);
   const auto embeddings = ref::forward<double>(task.network, parameters, x).back();
+  if (!embeddings.allFinite()) {
+    throw Failure(
+        "training: it left a network whose outputs are not finite; expected finite numbers (a "
+        "lower --learning-rate may help)");
+  }
   Matrix<double> predicted(embeddings.rows(), embeddings.cols());
   std::copy_n(embeddings.data(), embeddings.size(), predicted.data());
   return predicted;

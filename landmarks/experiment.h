@@ -46,7 +46,7 @@ struct Results {
 };
 
 /// Trains, predicts and measures. Tells its progress on standard error. Throws Failure where the
-/// loss stops being finite, Interrupted at Ctrl-C.
+/// loss or the network's outputs stop being finite, Interrupted at Ctrl-C.
 Results run_experiment(const Options& options, const Dataset& data, NumpyRandom& random);
 
 }  // namespace siamese::landmarks

@@ -24,9 +24,10 @@ def _end_once(*_):
 
 def end_as_interrupted():
     """The first signal that asks to end raises KeyboardInterrupt; no other one disturbs what is written
-    then."""
+    then. What the program was started to ignore, as by nohup, it goes on to ignore."""
     for each in ENDING:
-        signal.signal(each, _end_once)
+        if signal.getsignal(each) != signal.SIG_IGN:
+            signal.signal(each, _end_once)
 
 
 def exit_with(main, name):

@@ -16,6 +16,10 @@ sys.path[:0] = [str(BENCH), str(BENCH / "profiling")]
 import count  # noqa: E402
 from reporting import running  # noqa: E402
 
+# What these tests are run by may ignore signals, as nohup and "&" do; the programs that they call do not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 
 def kernel(**more):
     traffic = {"requests": 0, "bytes": 0, "sectors": 0}
@@ -133,6 +137,15 @@ class Table(unittest.TestCase):
         progress = running.Progress(21, lambda: next(times))
         self.assertEqual([progress.next() for _ in range(3)],
                          ["[1/21, ? left]", "[2/21, 4 min left]", "[3/21, 16 min left]"])
+
+    def test_what_nohup_ignores_is_ignored(self):
+        for each in running.ENDING:
+            self.addCleanup(signal.signal, each, signal.getsignal(each))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        running.end_as_interrupted()
+        self.assertEqual(signal.getsignal(signal.SIGHUP), signal.SIG_IGN)
+        self.assertNotIn(signal.getsignal(signal.SIGTERM), (signal.SIG_IGN, signal.SIG_DFL))
 
 
 class Profiled(unittest.TestCase):

@@ -23,6 +23,10 @@ from problem import Problem, Wrong  # noqa: E402
 from reporting import landmarks as landmarks_report  # noqa: E402
 from reporting import peers, pictures, results, tables  # noqa: E402
 
+# What these tests are run by may ignore signals, as nohup and "&" do; the programs that they call do not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 STEP = os.environ.get("SIAMESE_STEP", "")
 SHAPE = "indexed/points:9/pairs:20"
 

@@ -20,6 +20,10 @@ sys.path.insert(0, str(BENCH))
 
 from reporting import merge  # noqa: E402
 
+# What these tests are run by may ignore signals, as nohup and "&" do; the programs that they call do not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 ADAM = "--benchmark_filter=^adam/cpu_eigen/float32/"
 
 

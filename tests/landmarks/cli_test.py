@@ -17,6 +17,10 @@ import time
 import unittest
 from pathlib import Path
 
+# What these tests are run by may ignore signals, as nohup and "&" do; the programs that they call do not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 PROGRAM = sys.argv.pop(1)
 PLACES = Path(__file__).parents[2] / "landmarks" / "data" / "places.csv"
 QUICK = ["--epochs", "2"]
@@ -369,21 +373,53 @@ class BadInput(ProgramTest):
         self.assertFalse(self.out.exists())
 
 
+    def test_training_whose_last_update_diverged_is_reported(self):
+        for variant in ((), ("--variant", "reference")):
+            with self.subTest(variant=variant):
+                done = self.call("--epochs", 1, "--batch", 435, "--loss", "euclidean",
+                                 "--learning-rate", "1e308", "--out", self.out, *variant)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn("siamese_landmarks: training: it left a network whose outputs are not finite;",
+                              done.stderr.splitlines()[-1])
+                self.assertNotIn("Error of the distances", done.stdout)
+                self.assertEqual(list(self.folder.iterdir()), [])
+
+
 class Interruption(ProgramTest):
+    def start(self, *arguments, **options):
+        """A run that has told what it is about to do."""
+        process = subprocess.Popen([PROGRAM, "--out", self.out, *map(str, arguments)],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+        self.assertIn("data", process.stdout.readline())
+        return process
+
+    def expect_stopped(self, process):
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertIn("siamese_landmarks: stopped, as asked; nothing was written", errors)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
     def test_signals_leave_nothing(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with self.subTest(signal=number):
-                process = subprocess.Popen(
-                    [PROGRAM, "--epochs", "1000000", "--out", str(self.out)],
-                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-                self.assertIn("data", process.stdout.readline())
+                process = self.start("--epochs", 1000000)
                 time.sleep(0.3)
                 self.assertTrue(self.out.exists())
                 process.send_signal(number)
-                _, errors = process.communicate(timeout=60)
-                self.assertEqual(process.returncode, 130)
-                self.assertIn("siamese_landmarks: stopped, as asked; nothing was written", errors)
-                self.assertEqual(list(self.folder.iterdir()), [])
+                self.expect_stopped(process)
+
+    def test_what_nohup_ignores_is_ignored(self):
+        def ignore():
+            for number in (signal.SIGHUP, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)
+
+        process = self.start("--epochs", 1000000, preexec_fn=ignore)
+        for number in (signal.SIGHUP, signal.SIGINT):
+            process.send_signal(number)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGTERM)
+        self.expect_stopped(process)
 
 
 class CompareLosses(ProgramTest):
