@@ -58,9 +58,10 @@ class Trainer {
 std::unique_ptr<Trainer> make_reference_trainer(const TrainingTask& task);
 
 /// The trainer that `variant` names: a name or a full name of the registries of fit and train_step,
-/// or "reference". Empty: the highest rung in strict float32, on a CUDA device before the CPU, that
-/// supports the task, else the reference. Throws UsageError with the names that can do the task for
-/// an unknown one, and with the reason where a named variant cannot do the task.
+/// or "reference". Empty: the best in strict float32 that supports the task, on a CUDA device
+/// before the CPU, for a list of pairs by fit before train_step, of the highest rung, else the
+/// reference. Throws UsageError with the names that can do the task for an unknown one, and with
+/// the reason where a named variant cannot do the task.
 std::unique_ptr<Trainer> make_trainer(const TrainingTask& task, std::string_view variant);
 
 }  // namespace siamese::landmarks

@@ -16,6 +16,7 @@
 namespace siamese::landmarks {
 namespace {
 
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
@@ -102,6 +103,22 @@ TEST_P(AgainstReference, EveryVariantTrainsAlike) {
       EXPECT_NEAR(got[e], want[e], (narrow ? 2e-2 : 2e-5) * want[e]) << "epoch " << e;
     }
   }
+}
+
+// On a device before compute capability 9.0, which has no clusters and less shared memory, the
+// next.
+TEST(Trainer, TakesTheBestWhereNoneIsNamed) {
+  const auto taken = [](bool all_pairs) {
+    const TrainingTask task = small_task(all_pairs);
+    return make_trainer(task, "")->name();
+  };
+  if (backend(Device::cuda).why_unavailable()) {
+    EXPECT_EQ(taken(false), "fit/cpu/tiled/float32");
+    EXPECT_EQ(taken(true), "fit/cpu/tiled/float32");
+    return;
+  }
+  EXPECT_THAT(taken(false), AnyOf("fit/cuda/cluster/float32", "fit/cuda/cooperative/float32"));
+  EXPECT_THAT(taken(true), AnyOf("train_step/cuda/chain/float32", "train_step/cuda/graph/float32"));
 }
 
 // The weights of a distance are trained with the network's, by whoever trains.
