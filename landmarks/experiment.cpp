@@ -30,17 +30,12 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// All but a quarter, rounded up, of any number of points.
-std::int64_t train_count(std::int64_t points) {
-  return points - points / 4 - (points % 4 == 0 ? 0 : 1);
-}
-
 // Refuses sizes whose arrays this machine cannot hold, before it tries to.
 void check_memory(const Options& options, std::int64_t points, std::int64_t dimensions) {
   const auto n = static_cast<double>(points);
   const auto k = static_cast<double>(options.landmarks);
   const auto c = static_cast<double>(dimensions);
-  const auto trained = static_cast<double>(train_count(points));
+  const auto trained = static_cast<double>(points - test_count(points));
   const double coordinates = 8.0 * n * (6.0 * c + 3.0 * k);
   const double activations = 8.0 * trained * 4.0 * 400.0;
   const double parameters = 40.0 * 200.0 * (k + c + 200.0);
@@ -83,15 +78,17 @@ double mean_position_error(const Matrix<double>& truth, const Matrix<double>& pl
 }
 
 // The error of uniform random coordinates, the mean over so many draws that it hardly depends on
-// them, and fewer where there are many pairs.
+// them, and fewer where a draw is much work; the correlation, over the draws that have one.
 Measures measure_random(const Dataset& data, const Matrix<double>& truth, NumpyRandom& random) {
   constexpr std::int64_t most_draws = 1000;
-  constexpr std::int64_t most_pairs = 10'000'000;
-  const std::int64_t draws =
-      std::clamp<std::int64_t>(most_pairs / all_pairs_count(truth.rows), 1, most_draws);
+  constexpr std::int64_t most_coordinates = 200'000'000;
+  const std::int64_t of_a_pair = truth.columns + 10;  // its roots and sums take as long as ten
+  const std::int64_t draws = std::clamp<std::int64_t>(
+      most_coordinates / (all_pairs_count(truth.rows) * of_a_pair), 1, most_draws);
   Measures mean;
-  double correlation = 0;
+  std::int64_t related = 0;
   for (std::int64_t draw = 0; draw < draws; ++draw) {
+    check_interrupt();
     Matrix<double> guess(truth.rows, truth.columns);
     for (double& coordinate : guess.elements) coordinate = random.random_sample();
     const Measures one = measure(truth, data.unscaled(guess));
@@ -100,9 +97,11 @@ Measures measure_random(const Dataset& data, const Matrix<double>& truth, NumpyR
     mean.error_per_point += weight * one.error_per_point;
     mean.error_per_pair += weight * one.error_per_pair;
     mean.scale += weight * one.scale;
-    correlation += weight * one.correlation.value_or(0);
+    if (!one.correlation) continue;
+    ++related;
+    const double before = mean.correlation.value_or(0);
+    mean.correlation = before + (*one.correlation - before) / static_cast<double>(related);
   }
-  mean.correlation = correlation;
   return mean;
 }
 
@@ -114,6 +113,31 @@ std::vector<double> targets_of(const Options& options, const Matrix<double>& poi
     for (double& target : targets) target *= target;
   }
   return targets;
+}
+
+// What the training needs of dataset and options.
+TrainingTask make_task(const Options& options, const Dataset& data) {
+  TrainingTask task;
+  task.network = seed_network(options.landmarks, data.points.columns);
+  task.parameters = options.loss
+                        ? initial_parameters(task.network, *options.loss, options.init_seed)
+                        : glorot_uniform(task.network, options.init_seed);
+  if (options.loss) check_loss(task.network, *options.loss);
+  task.x = select_rows(data.scaled.features, data.scaled.split.train);
+  task.loss = options.loss;
+  task.adam.learning_rate = options.learning_rate;
+  task.shuffle_seed = options.init_seed;
+  task.all_pairs = options.all_pairs;
+
+  const Matrix<double> trained = select_rows(data.scaled.points, data.scaled.split.train);
+  if (task.all_pairs) {
+    task.coordinates = trained;
+    return task;
+  }
+  task.batch = options.batch;
+  task.pairs = all_pairs_list(trained.rows);
+  task.targets = targets_of(options, trained, task.pairs);
+  return task;
 }
 
 // The loss of uniform random coordinates under the merge that training begins with, as a sample of
@@ -215,35 +239,11 @@ Dataset make_dataset(const Options& options, NumpyRandom& random) {
   return data;
 }
 
-TrainingTask make_task(const Options& options, const Dataset& data) {
-  TrainingTask task;
-  task.network = seed_network(options.landmarks, data.points.columns);
-  task.parameters = options.loss
-                        ? initial_parameters(task.network, *options.loss, options.init_seed)
-                        : glorot_uniform(task.network, options.init_seed);
-  if (options.loss) check_loss(task.network, *options.loss);
-  task.x = select_rows(data.scaled.features, data.scaled.split.train);
-  task.loss = options.loss;
-  task.adam.learning_rate = options.learning_rate;
-  task.shuffle_seed = options.init_seed;
-  task.all_pairs = options.all_pairs;
-
-  const Matrix<double> trained = select_rows(data.scaled.points, data.scaled.split.train);
-  if (task.all_pairs) {
-    task.coordinates = trained;
-    return task;
-  }
-  task.batch = options.batch;
-  task.pairs = all_pairs_list(trained.rows);
-  task.targets = targets_of(options, trained, task.pairs);
-  return task;
-}
-
 Results run_experiment(const Options& options, const Dataset& data, NumpyRandom& random) {
-  const TrainingTask task = make_task(options, data);
-  const std::unique_ptr<Trainer> trainer = make_trainer(task, options.variant);
-
   Results results;
+  results.task = make_task(options, data);
+  const TrainingTask& task = results.task;
+  const std::unique_ptr<Trainer> trainer = make_trainer(task, options.variant);
   results.trained_by = trainer->name();
   const auto start = Clock::now();
   results.loss_curve = train(*trainer, options.epochs);
@@ -251,7 +251,9 @@ Results run_experiment(const Options& options, const Dataset& data, NumpyRandom&
 
   const std::vector<std::int64_t>& test = data.scaled.split.test;
   results.predicted = data.unscaled(predict(task, trainer->parameters(), data.scaled.features));
+  check_interrupt();
   results.aligned = align(results.predicted, data.points, data.scaled.split.train);
+  check_interrupt();
 
   std::vector<std::int64_t> landmarks(static_cast<std::size_t>(options.landmarks));
   for (std::size_t k = 0; k < landmarks.size(); ++k) landmarks[k] = static_cast<std::int64_t>(k);
@@ -259,6 +261,7 @@ Results run_experiment(const Options& options, const Dataset& data, NumpyRandom&
       multilaterate(select_rows(data.scaled.points, landmarks), data.scaled.features);
   results.multilaterated = data.unscaled(located.points);
   results.landmark_rank = located.rank;
+  check_interrupt();
 
   const Matrix<double> truth = select_rows(data.points, test);
   results.network = measure(truth, select_rows(results.predicted, test));

@@ -26,11 +26,9 @@ struct Dataset {
 /// sizes that cannot be or that this machine's memory cannot hold, Failure where they are a file's.
 Dataset make_dataset(const Options& options, NumpyRandom& random);
 
-/// What the training needs of dataset and options.
-TrainingTask make_task(const Options& options, const Dataset& data);
-
 /// What came out. Points [n, c] are in the user's coordinates, measures are over the test points.
 struct Results {
+  TrainingTask task;  ///< what the training was given
   std::string trained_by;
   double seconds = 0;  ///< of training
   std::vector<double> loss_curve;

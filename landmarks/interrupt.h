@@ -9,7 +9,8 @@ struct Interrupted : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Throws Interrupted where Ctrl-C or the like was noted (model/interrupt.h).
+/// Throws Interrupted where Ctrl-C or the like was noted (model/interrupt.h) before anything was
+/// written.
 void check_interrupt();
 
 }  // namespace siamese::landmarks

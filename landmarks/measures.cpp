@@ -51,7 +51,9 @@ Measures measure(const Matrix<double>& truth, const Matrix<double>& predicted) {
 
 std::string describe_relation(const Measures& measures) {
   if (!measures.correlation) {
-    return "the distances, true or predicted, are all the same: nothing relates them";
+    return measures.pairs == 1 ? "there is but one pair, and nothing to relate it to"
+                               : "the distances, true or predicted, are all the same: nothing "
+                                 "relates them";
   }
   const double r = *measures.correlation;
   const std::string_view how = r >= 0.95  ? "follow the true ones closely"

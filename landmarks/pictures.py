@@ -22,6 +22,8 @@ try:
     import numpy as np
 except ImportError as error:
     sys.exit(f"pictures.py: {error}; expected the package python3-matplotlib")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 BLUE, ORANGE, GREY, BLACK = "#0072B2", "#D55E00", "#999999", "#222222"
@@ -55,20 +57,26 @@ def read_table(path):
     return labels, np.array([[float(cell) for cell in row[first:]] for row in rows])
 
 
+def as_it_is(text):
+    """A user's text, in which matplotlib shall read no $mathematics$."""
+    return text.replace("$", r"\$")
+
+
 class Run:
     """What a folder holds."""
 
     def __init__(self, folder):
         self.folder = folder
         self.summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        self.labels, self.points = read_table(folder / "points.csv")
+        labels, self.points = read_table(folder / "points.csv")
+        self.labels = [as_it_is(label) for label in labels]
         _, self.predicted = read_table(folder / "predictions.csv")
         _, self.aligned = read_table(folder / "aligned.csv")
         _, loss = read_table(folder / "loss.csv")
         self.epochs, self.losses = loss.T
         parts, rows = read_table(folder / "split.csv")
         self.test = np.array([int(r[0]) for p, r in zip(parts, rows) if p == "test"])
-        self.unit = self.summary["data"]["unit"]
+        self.unit = as_it_is(self.summary["data"]["unit"])
 
     def with_unit(self, text):
         return f"{text} ({self.unit})" if self.unit else text
@@ -91,7 +99,8 @@ def draw_loss(run):
     training = run.summary["training"]
     all_pairs = training["pair_form"] == "all"
     figure, axes = plt.subplots(figsize=(8, 5))
-    axes.plot(run.epochs, run.losses, color=BLUE, linewidth=1.6)
+    axes.plot(run.epochs, run.losses, color=BLUE, linewidth=1.6,
+              marker="o" if len(run.epochs) == 1 else None)  # no line goes through one point
     if run.losses.min() > 0 and run.losses.max() > 10 * run.losses.min():
         axes.set_yscale("log")
         plain = matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}")
@@ -217,7 +226,7 @@ def draw_sphere_map(run):
     figure, axes = plt.subplots(figsize=(12, 6.8))
     everywhere = to_degrees(run.points)
     axes.scatter(*everywhere.T, s=9, color="#C8C8C8", zorder=1, linewidths=0,
-                 label="the other towns")
+                 label="the other points")
     landmarks = everywhere[: run.summary["data"]["landmarks"]]
     axes.scatter(*landmarks.T, s=70, color=BLACK, marker="+", zorder=5, label="landmark")
     true = everywhere[run.test]

@@ -1,12 +1,24 @@
 #include "landmarks/progress.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
 namespace siamese::landmarks {
+namespace {
+
+// Of the terminal; the usual 80 where it does not tell.
+std::int64_t columns() {
+  winsize size{};
+  const bool told = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return told ? size.ws_col : 80;
+}
+
+}  // namespace
 
 Progress::Progress(std::int64_t epochs)
     : epochs_(epochs), terminal_(::isatty(STDERR_FILENO) == 1) {}
@@ -29,12 +41,16 @@ void Progress::update(std::int64_t done, double loss) {
 }
 
 void Progress::draw_bar(std::int64_t done, double loss) const {
-  constexpr std::int64_t width = 40;
-  const auto filled = static_cast<std::size_t>(done * width / epochs_);
-  std::string bar(filled, '#');
-  bar.resize(width, '.');
-  fmt::print(stderr, "\r[{}] {:3}%  epoch {} of {}  loss {:.6f}  {:>6} left ", bar,
-             done * 100 / epochs_, done, epochs_, loss, time_left(done));
+  const std::string text = fmt::format(" {:3}%  epoch {} of {}  loss {:.6f}  {} left",
+                                       done * 100 / epochs_, done, epochs_, loss, time_left(done));
+  const std::int64_t most = columns() - 1;  // a line that fills its row goes on to the next
+  const std::int64_t width =
+      std::clamp<std::int64_t>(most - 2 - static_cast<std::int64_t>(text.size()), 10, 40);
+  std::string bar(static_cast<std::size_t>(done * width / epochs_), '#');
+  bar.resize(static_cast<std::size_t>(width), '.');
+  const std::string line = fmt::format("[{}]{}", bar, text);
+  constexpr const char* erase_rest = "\033[K";
+  fmt::print(stderr, "\r{}{}", line.substr(0, static_cast<std::size_t>(most)), erase_rest);
   std::fflush(stderr);
 }
 

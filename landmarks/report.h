@@ -21,7 +21,7 @@ void write_results(OutputFolder& folder, const Options& options, const Dataset& 
                    const Results& results);
 
 /// Draws the pictures of a written folder with the project's Python script. Returns in one line
-/// what was drawn, or why nothing was.
+/// what was drawn, or why nothing was. Throws Interrupted where Ctrl-C ended the script.
 std::string draw_pictures(const std::filesystem::path& folder);
 
 }  // namespace siamese::landmarks

@@ -85,8 +85,8 @@ Json json(const Measures& measures) {
 }
 
 // Every number in it is finite, as JSON demands: a correlation that is not defined is null.
-Json summary(const Options& options, const Dataset& data, const TrainingTask& task,
-             const Results& results) {
+Json summary(const Options& options, const Dataset& data, const Results& results) {
+  const TrainingTask& task = results.task;
   Json json_summary;
   json_summary["program"] = "siamese_landmarks " SIAMESE_VERSION;
   json_summary["data"] = {{"source", options.data.empty() ? "drawn" : options.data},
@@ -128,7 +128,6 @@ Json summary(const Options& options, const Dataset& data, const TrainingTask& ta
 
 void write_results(OutputFolder& folder, const Options& options, const Dataset& data,
                    const Results& results) {
-  const TrainingTask task = make_task(options, data);
   folder.write("points.csv", points_csv("x", data.points, data.labels));
   folder.write("points.npy", format_npy(data.points));
   const double unit = data.scaling.scale;
@@ -137,14 +136,14 @@ void write_results(OutputFolder& folder, const Options& options, const Dataset& 
   folder.write("split.csv", split_csv(data.scaled.split));
   if (!options.all_pairs) {
     const double target_unit = options.target == Target::squared_distance ? unit * unit : unit;
-    write_pairs(folder.file("pairs.csv"), task, data.scaled.split, target_unit);
+    write_pairs(folder.file("pairs.csv"), results.task, data.scaled.split, target_unit);
   }
   folder.write("loss.csv", loss_csv(results.loss_curve));
   folder.write("predictions.csv", points_csv("x", results.predicted, data.labels));
   folder.write("predictions.npy", format_npy(results.predicted));
   folder.write("aligned.csv", points_csv("x", results.aligned, data.labels));
   // A file's name may be no UTF-8, which JSON demands: its other bytes are then replaced.
-  const Json json_summary = summary(options, data, task, results);
+  const Json json_summary = summary(options, data, results);
   const auto replace = Json::error_handler_t::replace;
   folder.write("summary.json", json_summary.dump(2, ' ', false, replace) + "\n");
 }

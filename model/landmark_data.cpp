@@ -65,9 +65,8 @@ LandmarkData landmark_data(Matrix<double> points, std::int64_t landmarks, NumpyR
 }
 
 Split train_test_split(std::int64_t rows, NumpyRandom& random) {
-  const std::int64_t test_rows = (rows + 3) / 4;
   const std::vector<std::int64_t> order = random.permutation(rows);
-  const auto border = order.begin() + test_rows;
+  const auto border = order.begin() + test_count(rows);
   return {{border, order.end()}, {order.begin(), border}};
 }
 

@@ -35,8 +35,10 @@ LandmarkData uniform_landmark_data(std::int64_t points, std::int64_t landmarks,
 /// two needs as many), no column, or landmarks outside 1 .. number of points.
 LandmarkData landmark_data(Matrix<double> points, std::int64_t landmarks, NumpyRandom& random);
 
-/// What scikit-learn's train_test_split does with a stream and no options: a quarter of the rows,
-/// rounded up, tests, and the rest trains.
+/// A quarter of the rows, rounded up, tests, and the rest trains.
+constexpr std::int64_t test_count(std::int64_t rows) { return rows / 4 + (rows % 4 == 0 ? 0 : 1); }
+
+/// What scikit-learn's train_test_split does with a stream and no options.
 Split train_test_split(std::int64_t rows, NumpyRandom& random);
 
 /// The named rows of a matrix, in that order.

@@ -4,15 +4,19 @@
     cli_test.py PROGRAM [CLASS..]
 """
 
+import fcntl
 import json
 import math
 import os
+import pty
 import re
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 from pathlib import Path
@@ -136,6 +140,39 @@ class Experiment(ProgramTest):
         done = self.call("--epochs", 20, "--variant", "reference")
         self.assertRegex(done.stderr, r"(?m)^epoch \d+ of 20: loss \d\.\d+, \d+ (s|min) left$")
 
+    def test_a_bar_redraws_itself_in_one_row_of_a_terminal(self):
+        for columns in (200, 80, 50, 0):  # 0: a terminal that does not tell
+            with self.subTest(columns=columns):
+                terminal, end = pty.openpty()
+                fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+                with os.fdopen(terminal, "rb", 0) as shown:
+                    process = subprocess.Popen([PROGRAM, "--epochs", "1000", "--loss", "euclidean"],
+                                               stdout=subprocess.DEVNULL, stderr=end)
+                    os.close(end)
+                    text = b""
+                    try:
+                        while part := shown.read(1 << 16):
+                            text += part
+                    except OSError:  # the other end is closed
+                        pass
+                self.assertEqual(process.wait(60), 0)
+                first, *rows = text.decode().rstrip("\r\n").split("\r")
+                self.assertEqual(first, "")
+                self.assertNotIn("\n", "".join(rows))
+                for row in rows:
+                    self.assertTrue(row.endswith("\033[K"), row)
+                    self.assertLess(len(row) - len("\033[K"), columns or 80)
+                if columns != 50:
+                    self.assertRegex(rows[-1], r"^\[#{10,40}\] 100%  epoch 1000 of 1000  loss \d\.\d+  0 s left")
+
+    def test_what_is_not_there_is_not_told_as_a_number(self):
+        # Of two unseen points there is one pair, which nothing can be related to.
+        text = self.succeed(*QUICK, "--points", 5, "--landmarks", 1, "--out", self.out)
+        self.assertIn("Network: there is but one pair, and nothing to relate it to.", text)
+        summary = strict((self.out / "summary.json").read_text(encoding="utf-8"))
+        self.assertEqual([summary["test"][row]["correlation"] for row in
+                          ("network", "random", "multilateration")], [None] * 3)
+
     def test_help_and_version(self):
         self.assertIn("--all-pairs", self.succeed("--help"))
         self.assertRegex(self.succeed("--version"), r"^siamese_landmarks \d+\.\d+\.\d+\n$")
@@ -247,10 +284,13 @@ class Output(ProgramTest):
         names = {p.name for p in (self.out / "deep" / "er").iterdir()}
         self.assertEqual({n for n in names if not n.endswith((".png", ".svg"))}, DATA_FILES)
 
-    def test_pictures(self):
+    def require_matplotlib(self):
         if subprocess.run(["/usr/bin/python3", "-c", "import matplotlib"], capture_output=True,
                           check=False).returncode != 0:
             self.skipTest("matplotlib is not installed")
+
+    def test_pictures(self):
+        self.require_matplotlib()
         for dimensions, drawn in ((2, {"loss", "distances", "map"}), (10, {"loss", "distances"})):
             out = self.folder / str(dimensions)
             text = self.succeed(*QUICK, "--dim", dimensions, "--out", out)
@@ -260,6 +300,33 @@ class Output(ProgramTest):
             for path in pictures.values():
                 self.assertEqual(path.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
                 self.assertIn("<svg", path.with_suffix(".svg").read_text(encoding="utf-8"))
+
+    @staticmethod
+    def words(path):
+        """The texts of a picture, which matplotlib writes beside their outlines."""
+        return re.findall("<!-- (.*) -->", path.read_text(encoding="utf-8"))
+
+    def test_pictures_show_a_users_words_as_they_are(self):
+        self.require_matplotlib()
+        rows = "\n".join(f"a$b_{i}$,{math.cos(i)},{math.sin(i) * 0.6},{math.sin(i) * 0.8}" for i in range(30))
+        text = self.succeed(*QUICK, "--landmarks", 3, "--data", self.write("towns.csv", rows),
+                            "--unit", "$_$", "--out", self.out)
+        self.assertIn("pictures in", text)
+        self.assertIn("True distance ($_$)", self.words(self.out / "distances.svg"))
+        self.assertTrue(any(re.fullmatch(r"a\$b_\d+\$", word) for word in self.words(self.out / "map.svg")))
+
+    def test_a_curve_of_one_epoch_is_a_mark(self):
+        self.require_matplotlib()
+        for epochs, marks in ((1, True), (2, False)):
+            out = self.folder / str(epochs)
+            self.succeed("--epochs", epochs, "--out", out)
+            curve = (out / "loss.svg").read_text(encoding="utf-8").split("stroke: #0072b2")
+            self.assertEqual(len(curve) > 2, marks)
+
+    def test_a_name_like_an_option_is_no_option_of_the_pictures(self):
+        self.require_matplotlib()
+        self.assertIn("pictures in -x", self.succeed(*QUICK, "--out=-x", cwd=self.folder))
+        self.assertTrue((self.folder / "-x/loss.png").exists())
 
     def test_no_pictures(self):
         self.assertNotIn("pictures", self.succeed(*QUICK, "--no-pictures", "--out", self.out))
@@ -388,7 +455,7 @@ class BadInput(ProgramTest):
 class Interruption(ProgramTest):
     def start(self, *arguments, **options):
         """A run that has told what it is about to do."""
-        process = subprocess.Popen([PROGRAM, "--out", self.out, *map(str, arguments)],
+        process = subprocess.Popen([PROGRAM, *map(str, arguments)],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
         self.assertIn("data", process.stdout.readline())
         return process
@@ -402,18 +469,39 @@ class Interruption(ProgramTest):
     def test_signals_leave_nothing(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with self.subTest(signal=number):
-                process = self.start("--epochs", 1000000)
+                process = self.start("--epochs", 1000000, "--out", self.out)
                 time.sleep(0.3)
                 self.assertTrue(self.out.exists())
                 process.send_signal(number)
                 self.expect_stopped(process)
+
+    def test_it_is_heard_after_the_training_too(self):
+        process = self.start("--points", 16000, "--all-pairs", "--epochs", 1)
+        self.assertIn("epoch 1 of 1", process.stderr.readline())
+        time.sleep(0.1)  # of the second that predicting and measuring take
+        process.send_signal(signal.SIGINT)
+        self.expect_stopped(process)
+
+    def test_at_the_pictures_it_keeps_the_files(self):
+        self.write("matplotlib.py", "import time\nprint('drawing', flush=True)\ntime.sleep(60)\n")
+        process = self.start(*QUICK, "--out", self.out, start_new_session=True,
+                             env={**os.environ, "PYTHONPATH": str(self.folder)})
+        while process.stdout.readline() != "drawing\n":
+            self.assertIsNone(process.poll())
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(errors.splitlines()[-1], "siamese_landmarks: stopped, as asked, at the pictures; "
+                                                  f"{self.out} has all else")
+        self.assertNotIn("Traceback", errors)
+        self.assertEqual({p.name for p in self.out.iterdir()}, DATA_FILES)
 
     def test_what_nohup_ignores_is_ignored(self):
         def ignore():
             for number in (signal.SIGHUP, signal.SIGINT):
                 signal.signal(number, signal.SIG_IGN)
 
-        process = self.start("--epochs", 1000000, preexec_fn=ignore)
+        process = self.start("--epochs", 1000000, "--out", self.out, preexec_fn=ignore)
         for number in (signal.SIGHUP, signal.SIGINT):
             process.send_signal(number)
         with self.assertRaises(subprocess.TimeoutExpired):

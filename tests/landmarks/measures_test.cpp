@@ -38,8 +38,10 @@ TEST(Measures, PerPointAndPerPairDifferByHalfTheOthers) {
 
 TEST(Measures, NoCorrelationWhereNothingVaries) {
   EXPECT_FALSE(measure(line({0, 1, 3}), line({2, 2, 2})).correlation.has_value());
-  EXPECT_THAT(describe_relation(measure(line({0, 1}), line({0, 1}))),
-              testing::HasSubstr("nothing relates them"));
+  EXPECT_THAT(describe_relation(measure(line({0, 1, 3}), line({2, 2, 2}))),
+              testing::HasSubstr("are all the same: nothing relates them"));
+  EXPECT_THAT(describe_relation(measure(line({0, 1}), line({0, 3}))),
+              testing::HasSubstr("but one pair"));
 }
 
 // The squares' product has no double; the distances and their squares have.
