@@ -222,6 +222,11 @@ bool converged(Warp& w, LaneMask mask, const std::uint32_t* named) {
     w.active = mask;
     split(w, passing, w.pc);
   }
+  if (!w.worker->executions.empty()) {  // it counts when all are there
+    auto& executions = current_executions(w);
+    --executions.warps;
+    executions.threads -= static_cast<std::uint64_t>(std::popcount(mask));
+  }
   park(w, Fragment::State::converging);
   return false;
 }

@@ -52,7 +52,7 @@ const Function* KernelCompiler::callee(std::string_view name) const {
 }
 
 void KernelCompiler::note_access(std::uint32_t bytes) {
-  kernel_->narrowest_access = std::min(kernel_->narrowest_access, std::max(2u, bytes));
+  kernel_->narrowest_access = std::min(kernel_->narrowest_access, bytes);
 }
 
 // ---- what the kernel reaches ----

@@ -94,7 +94,7 @@ void observe_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uin
     const SharedLine taken = passes_of(offsets, mask, d.bytes);
     c.bank_conflicts += taken.conflicts;
     c.shared_passes += taken.passes;
-    w.worker->executions[w.frame->function->first_counter + w.current_pc()].shared += taken;
+    current_executions(w).shared += taken;
   }
   if (w.worker->checks.race) race_shared(w, owner, d, offsets, mask);
 }

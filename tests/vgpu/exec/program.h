@@ -149,7 +149,7 @@ struct Kernel {
   std::vector<Extent> shared;               // static variables
   std::uint32_t dynamic_shared_offset = 0;  // where dynamic shared memory starts
   std::uint32_t instructions = 0;           // of all functions
-  std::uint32_t narrowest_access = 4;       // bytes of an element, at most 4 and at least 2
+  std::uint32_t narrowest_access = 4;       // bytes of an element, at most 4
 
   // "saxpy.cu:12", with the places that it was inlined at.
   [[nodiscard]] std::string place(std::int32_t location) const;

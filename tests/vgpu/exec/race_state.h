@@ -59,7 +59,7 @@ class RaceUnit {
 class RaceGrid {
  public:
   // `granule_bytes` is what the kernel's accesses are multiples of, so that no two of them share a
-  // granule by half; single bytes may be mixed up with their neighbour.
+  // granule by half.
   RaceGrid(std::uint64_t memory_bytes, std::uint32_t granule_bytes);
   ~RaceGrid();
   RaceGrid(const RaceGrid&) = delete;

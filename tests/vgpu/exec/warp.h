@@ -131,7 +131,7 @@ struct Warp {
   std::vector<std::unique_ptr<Detail>> family_state;  // what other families keep: wgmma's products
 
   [[nodiscard]] const Kernel& kernel() const;
-  // The instruction that runs now, for messages: handlers are called with pc already advanced.
+  // The instruction that runs now: handlers are called with pc already advanced.
   [[nodiscard]] std::uint32_t current_pc() const { return pc - 1; }
 };
 
@@ -208,6 +208,10 @@ struct Worker {
 };
 
 inline const Kernel& Warp::kernel() const { return *worker->launch->kernel; }
+// Of the instruction that runs now, when counting.
+inline Worker::Executions& current_executions(Warp& w) {
+  return w.worker->executions[w.frame->function->first_counter + w.current_pc()];
+}
 
 // Runs a warp until it waits, ends or has used up its slice. Returns false when nothing in it can
 // run.

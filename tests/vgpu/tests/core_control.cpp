@@ -53,6 +53,19 @@ TEST(Control, LoopsOfDifferentLengthMeetAgain) {
             1u);
 }
 
+// Lanes that leave a long loop early reach the vote before the others and wait there. It is
+// executed once, by all of them.
+TEST(Control, WaitingForOtherLanesIsNotCounted) {
+  PtxDevice device;
+  run_threads(device,
+              "  mov.u32 %x, 0;\n  setp.lt.u32 %q, %lane, 16;\n  selp.u32 %n, 1, 200, %q;\nloop:\n"
+              "  sub.u32 %n, %n, 1;\n  setp.gt.s32 %q, %n, 0;\n  @%q bra loop;\n"
+              "  vote.sync.ballot.b32 %y, 1, -1;\n");
+  const auto kind = static_cast<std::size_t>(InstructionClass::warp);
+  EXPECT_EQ(device.counters.warp_instructions[kind], 1u);
+  EXPECT_EQ(device.counters.thread_instructions[kind], 32u);
+}
+
 TEST(Control, LanesThatSpinOnALockLetItsHolderRun) {
   PtxDevice device;
   const Address lock = device.upload(std::vector<std::uint32_t>{0, 0});

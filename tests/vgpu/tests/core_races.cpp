@@ -82,6 +82,15 @@ INSTANTIATE_TEST_SUITE_P(
         RaceCase{"GlobalHalvesOfAWordByTwoWarps", 64, kSilent,
                  "setp.lt.u32 %q, %thread, 32; @%q st.global.u16 [%global], 1;"
                  "@!%q st.global.u16 [%global_other+2], 2;"},
+        RaceCase{"BytesOfAWordByTwoWarps", 64, kSilent,
+                 "setp.lt.u32 %q, %thread, 32; @%q st.shared.u8 [%own], 1;"
+                 "@!%q st.shared.u8 [%other+1], 2;"},
+        RaceCase{"AByteStoredBesideOneLoaded", 64, kSilent,
+                 "st.shared.u32 [%own], 0; bar.sync 0; setp.lt.u32 %q, %thread, 32;"
+                 "@%q st.shared.u8 [%own], 1; @!%q ld.shared.u8 %v, [%other+1];"},
+        RaceCase{"OneByteByTwoWarps", 64, ReportKind::shared_race,
+                 "setp.lt.u32 %q, %thread, 32; @%q st.shared.u8 [%own+1], 1;"
+                 "@!%q st.shared.u8 [%other+1], 2;"},
         RaceCase{"Atomics", 128, kSilent,
                  "st.shared.u32 [buffer], 0; bar.sync 0; atom.shared.add.u32 %v, [buffer], 1;"},
         RaceCase{"AtomicsThenLoad", 128, ReportKind::shared_race,
@@ -109,6 +118,11 @@ INSTANTIATE_TEST_SUITE_P(
     BetweenLanes, Race,
     ::testing::Values(
         RaceCase{"AllStoreTheirOwn", 32, ReportKind::warp_race, "st.shared.u32 [buffer], %thread;"},
+        RaceCase{
+            "BytesOfAWord", 32, kSilent,
+            "mov.u32 %own, buffer; add.u32 %own, %own, %thread; st.shared.u8 [%own], %thread;"},
+        RaceCase{"GlobalBytesOfAWord", 32, kSilent,
+                 "mad.wide.u32 %global, %thread, 1, %p0; st.global.u8 [%global], %thread;"},
         RaceCase{"StoreThenLoad", 32, ReportKind::warp_race,
                  "st.shared.u32 [%own], %v; ld.shared.u32 %v, [%next];"},
         RaceCase{"SyncBetween", 32, kSilent,
