@@ -220,7 +220,11 @@ std::unique_ptr<Kernel> KernelCompiler::compile(std::size_t index) {
       1u << 30, std::max(dim(entry.max_threads).count(), info.required_block.count())));
   info.max_registers = entry.max_registers;
   info.min_blocks = entry.min_blocks;
+  info.max_cluster = entry.max_cluster;
   info.explicit_cluster = entry.explicit_cluster;
+  if (entry.blocks_are_clusters) {
+    info.unsupported.push_back(".blocksareclusters: a grid that is given in clusters");
+  }
   for (const ptx::Function& f : source_->functions) {
     kernel_->functions.push_back(std::make_unique<Function>());
     kernel_->functions.back()->name = f.name;

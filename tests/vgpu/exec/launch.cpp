@@ -83,8 +83,9 @@ LaunchProblem check(const Launch& launch, std::string* message) {
           LaunchProblem::invalid_cluster, message,
           fmt::format("kernel {}: clusters, which come with compute capability 9.0", kernel.name));
     }
-    const std::uint64_t most = launch.non_portable_cluster ? kDevice.blocks_per_cluster_non_portable
-                                                           : kDevice.blocks_per_cluster;
+    std::uint64_t most = launch.non_portable_cluster ? kDevice.blocks_per_cluster_non_portable
+                                                     : kDevice.blocks_per_cluster;
+    if (kernel.max_cluster != 0) most = std::min<std::uint64_t>(most, kernel.max_cluster);
     const bool divides = cluster.y != 0 && cluster.z != 0 && g.x % cluster.x == 0 &&
                          g.y % cluster.y == 0 && g.z % cluster.z == 0;
     const bool agrees = kernel.required_cluster.x == 0 || same(kernel.required_cluster, cluster);

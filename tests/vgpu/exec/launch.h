@@ -54,8 +54,9 @@ struct Options {
   std::uint64_t seed = 0;      // order of blocks and warps
   int threads = 0;             // 0: one per core. With 1 a run is repeatable to the last bit
   bool inject_errors = false;  // approximate functions err up to the bound that PTX states
-  std::uint64_t watchdog = std::uint64_t{1}
-                           << 36;               // warp instructions before a launch counts as hung
+  // Passes of loops by the warps of one host thread, without a store, a barrier or an exit anywhere
+  // in the launch, before it counts as hung.
+  std::uint64_t watchdog = std::uint64_t{1} << 28;
   Counters* counters = nullptr;                 // added to, when given
   Reports* reports = nullptr;                   // must be given
   std::function<void(std::string_view)> print;  // the device's printf; standard output by default

@@ -35,6 +35,7 @@ struct KernelInfo {
   std::uint32_t min_blocks = 0;     // .minnctapersm; 0 where not given
   Dim3 required_block{0, 0, 0};     // .reqntid; zeros where not given
   Dim3 required_cluster{0, 0, 0};   // .reqnctapercluster; zeros where not given
+  std::uint32_t max_cluster = 0;    // .maxclusterrank: blocks; 0 where not given
   bool explicit_cluster = false;    // .explicitcluster: may only be launched as a cluster
   // Instructions and calls that the virtual GPU does not execute, each with its source place. A
   // launch of a kernel that has any is refused.

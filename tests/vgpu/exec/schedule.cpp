@@ -129,14 +129,20 @@ class Group {
       any_alive = any_alive || w.live != 0;
       any_hope = any_hope || (ran && w.failed_waits < kFailedWaits);
     }
+    const std::atomic_ref launch_progress(worker_.launch->progress);
     if (worker_.progress != before) {
-      worker_.iterations = 0;
+      launch_progress.fetch_add(1, std::memory_order_relaxed);
       idle_passes_ = 0;
     } else {
       ++idle_passes_;
       if (any_alive && !any_hope) deadlock();
-      if (worker_.iterations > worker_.launch->options->watchdog) hang();
     }
+    const std::uint64_t now = launch_progress.load(std::memory_order_relaxed);
+    if (now != worker_.launch_progress) {
+      worker_.launch_progress = now;
+      worker_.iterations = 0;
+    }
+    if (worker_.iterations > worker_.launch->options->watchdog) hang();
     return !any_alive;
   }
 

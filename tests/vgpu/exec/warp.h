@@ -183,6 +183,7 @@ struct LaunchState {
   std::vector<std::byte> parameters;
   std::vector<std::uint8_t> shared_shadow;  // of a block when it starts
   std::shared_ptr<RaceGrid> race;           // null when races are not checked
+  std::uint64_t progress = 0;               // passes in which a worker made any; atomic
 };
 
 // One host thread that runs blocks.
@@ -197,8 +198,9 @@ struct Worker {
   std::uint64_t progress = 0;    // stores, barriers and exits so far
   std::uint64_t random = 0;      // state of the schedule's generator
   std::uint32_t slice = 0;       // back-branches of a warp before the next gets its turn
-  std::uint64_t iterations = 0;  // back-branches since the last progress, for the watchdog
-  std::uint64_t clock = 0;       // counts readings of clocks
+  std::uint64_t iterations = 0;  // back-branches since any worker's last progress, for the watchdog
+  std::uint64_t launch_progress = 0;  // LaunchState::progress when it was last looked at
+  std::uint64_t clock = 0;            // counts readings of clocks
   struct Executions {
     std::uint64_t warps = 0;
     std::uint64_t threads = 0;

@@ -1,5 +1,7 @@
 // A graph captured from two streams that fork and join, launched many times; the number of the
-// launch lives on the device, so that it advances; and one kernel's arguments changed afterwards.
+// launch lives on the device, so that it advances; and kernels' arguments changed afterwards.
+#include <cooperative_groups.h>
+
 #include "tests/vgpu/programs/program.cuh"
 
 __global__ void advance(int* step) { ++*step; }
@@ -113,7 +115,54 @@ void test_capture() {
   check(cudaStreamDestroy(other));
 }
 
+// y[b] = scale * (the sum of x), of which each block has set one element.
+__global__ void sum_of_all(int scale, int* x, int* y) {
+  x[blockIdx.x] = 1;
+  cooperative_groups::this_grid().sync();
+  int sum = 0;
+  for (unsigned i = 0; i < gridDim.x; ++i) sum += x[i];
+  y[blockIdx.x] = scale * sum;
+}
+
+// That a launch is cooperative is an attribute of its node: other arguments leave it as it is.
+void test_cooperative() {
+  constexpr int blocks = 6;
+  DeviceArray<int> x(blocks), y(blocks);
+  int scale = 2;
+  int* x_data = x.data();
+  int* y_data = y.data();
+  void* arguments[] = {&scale, &x_data, &y_data};
+  cudaStream_t stream;
+  check(cudaStreamCreate(&stream));
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+  check(cudaLaunchCooperativeKernel(reinterpret_cast<const void*>(sum_of_all), dim3(blocks),
+                                    dim3(1), arguments, 0, stream));
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  check(cudaStreamEndCapture(stream, &graph));
+  check(cudaGraphInstantiate(&executable, graph, 0));
+
+  cudaGraphNode_t node = nullptr;
+  std::size_t node_count = 1;
+  check(cudaGraphGetNodes(graph, &node, &node_count));
+  cudaKernelNodeParams parameters{};
+  scale = 3;
+  parameters.func = reinterpret_cast<void*>(sum_of_all);
+  parameters.gridDim = dim3(blocks);
+  parameters.blockDim = dim3(1);
+  parameters.kernelParams = arguments;
+  check(cudaGraphExecKernelNodeSetParams(executable, node, &parameters));
+  check(cudaGraphLaunch(executable, stream));
+  check(cudaStreamSynchronize(stream));
+  expect_close(y.values(), std::vector<int>(blocks, 3 * blocks), 0);
+
+  check(cudaGraphExecDestroy(executable));
+  check(cudaGraphDestroy(graph));
+  check(cudaStreamDestroy(stream));
+}
+
 int main() {
   test_capture();
+  test_cooperative();
   test_order();
 }

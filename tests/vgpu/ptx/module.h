@@ -13,7 +13,7 @@ namespace vgpu::ptx {
 
 // One .loc: a place in a file, and where that code was inlined, if it was.
 struct Location {
-  int file = 0;  // number of a .file directive
+  int file = 0;  // index into Module::files
   int line = 0;
   int inlined_at = -1;  // index into Module::locations
 };
@@ -97,15 +97,17 @@ struct Function {
   std::uint32_t max_threads[3] = {0, 0, 0};
   std::uint32_t required_threads[3] = {0, 0, 0};
   std::uint32_t required_cluster[3] = {0, 0, 0};
+  std::uint32_t max_cluster = 0;  // blocks
   std::uint32_t min_blocks = 0;
   std::uint32_t max_registers = 0;
   bool explicit_cluster = false;
+  bool blocks_are_clusters = false;
 };
 
 struct Module {
   std::string version;
   std::string target;
-  std::vector<std::string> files;  // by .file number
+  std::vector<std::string> files;  // by .file number, modules of one text after another
   std::vector<Location> locations;
   std::vector<Variable> variables;
   std::vector<Function> functions;

@@ -42,6 +42,8 @@ class Parser {
       in_.advance();
       module_.version = in_.token().text;
       in_.advance();
+      first_file_ = module_.files.size();
+      location_of_.clear();
     } else if (in_.token().is_dotted("target")) {
       in_.advance();
       module_.target = in_.expect_word("a target");
@@ -69,8 +71,9 @@ class Parser {
 
   void file_directive() {
     in_.advance();
-    const std::uint64_t number = in_.expect_integer();
-    if (number >= kMaxFiles) in_.fail("a .file number above 65535");
+    const std::uint64_t given = in_.expect_integer();
+    if (given >= kMaxFiles) in_.fail("a .file number above 65535");
+    const std::uint64_t number = first_file_ + given;
     if (in_.token().kind != TokenKind::string) in_.fail("expected a file name");
     if (module_.files.size() <= number) module_.files.resize(number + 1);
     module_.files[number] = in_.token().text;
@@ -155,10 +158,12 @@ class Parser {
       } else if (word == "explicitcluster") {
         f.explicit_cluster = true;
       } else if (word == "maxclusterrank") {
-        in_.expect_count();
+        f.max_cluster = in_.expect_count();
+      } else if (word == "blocksareclusters") {
+        f.blocks_are_clusters = true;
       } else if (word == "pragma" || word == "abi_preserve" || word == "abi_preserve_control") {
         in_.skip_to(';');
-      } else if (word != "noreturn" && word != "blocksareclusters") {
+      } else if (word != "noreturn") {
         in_.fail(fmt::format("unknown function directive .{}", word));
       }
     }
@@ -237,13 +242,13 @@ class Parser {
   void location_directive() {
     in_.advance();
     Location location;
-    location.file = static_cast<int>(in_.expect_count());
+    location.file = file_number();
     location.line = static_cast<int>(in_.expect_count());
     const int column = static_cast<int>(in_.expect_count());
     while (in_.accept(',')) {
       const std::string word = in_.expect_word("function_name or inlined_at");
       if (word == "inlined_at") {
-        const int file = static_cast<int>(in_.expect_count());
+        const int file = file_number();
         const int line = static_cast<int>(in_.expect_count());
         const int inlined_column = static_cast<int>(in_.expect_count());
         location.inlined_at = known_location(file, line, inlined_column);
@@ -256,6 +261,8 @@ class Parser {
     module_.locations.push_back(location);
     location_of_[std::array{location.file, location.line, column}] = location_;
   }
+  // Of a .file directive of this module; those of modules before it in the text come first.
+  int file_number() { return static_cast<int>(first_file_ + in_.expect_count()); }
   // The place that a later line says it was inlined at; that place may itself be inlined code.
   int known_location(int file, int line, int column) {
     const auto found = location_of_.find(std::array{file, line, column});
@@ -434,6 +441,7 @@ class Parser {
   Function* function_ = nullptr;
   Scopes scopes_;
   std::int32_t location_ = -1;
+  std::size_t first_file_ = 0;  // index of this module's .file 0
   std::map<std::array<int, 3>, std::int32_t> location_of_;
 };
 

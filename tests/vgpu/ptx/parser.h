@@ -6,6 +6,7 @@
 
 namespace vgpu::ptx {
 
+// The text may be that of several modules, one after another: relocatable device code.
 // Throws PtxError (error.h) with the line of the text that cannot be understood.
 [[nodiscard]] Module parse(std::string_view text);
 

@@ -90,13 +90,21 @@ void add_node(Runtime& runtime, cudaGraphNode_t* node, cudaGraph_t graph_handle,
   *node = &graph.add(std::move(operation), dependencies(graph, after, after_count));
 }
 
-KernelLaunch kernel_node(Runtime& runtime, const cudaKernelNodeParams* parameters) {
+// That a node's launch is cooperative or of clusters its parameters do not say: these are
+// attributes of the node.
+KernelLaunch kernel_node(Runtime& runtime, const cudaKernelNodeParams* parameters,
+                         const Launch& attributes = {}) {
   require(parameters != nullptr);
   if (parameters->extra != nullptr) {
     fail(cudaErrorNotSupported, "cudaKernelNodeParams::extra is not supported; use kernelParams");
   }
-  return prepare_launch(runtime, parameters->func, parameters->gridDim, parameters->blockDim,
-                        parameters->kernelParams, parameters->sharedMemBytes);
+  KernelLaunch node =
+      build_launch(runtime, parameters->func, parameters->gridDim, parameters->blockDim,
+                   parameters->kernelParams, parameters->sharedMemBytes);
+  node.launch.cooperative = attributes.cooperative;
+  node.launch.cluster = attributes.cluster;
+  check_launch(node);
+  return node;
 }
 
 void instantiate(Runtime& runtime, cudaGraphExec_t* executable, cudaGraph_t graph,
@@ -291,8 +299,8 @@ extern "C" cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t executab
         runtime.executable_graphs.find(executable_handle, cudaErrorInvalidValue);
     const auto found = executable.origin.find(node);
     require(found != executable.origin.end());
-    vgpu::Operation& operation = executable.nodes[found->second].operation;
-    require(std::holds_alternative<vgpu::KernelLaunch>(operation));
-    operation = vgpu::kernel_node(runtime, parameters);
+    auto* node_launch = std::get_if<vgpu::KernelLaunch>(&executable.nodes[found->second].operation);
+    require(node_launch != nullptr);
+    *node_launch = vgpu::kernel_node(runtime, parameters, node_launch->launch);
   });
 }

@@ -16,31 +16,6 @@ namespace {
 
 Dim3 to_dim3(dim3 d) { return {d.x, d.y, d.z}; }
 
-// The launch as asked for; not checked yet.
-KernelLaunch build_launch(Runtime& runtime, const void* function, dim3 grid, dim3 block,
-                          void** arguments, std::size_t dynamic_shared_bytes) {
-  const CUkern_st& kernel = runtime.registry.compiled_kernel(runtime, function);
-  require(dynamic_shared_bytes <= std::numeric_limits<std::uint32_t>::max());
-  KernelLaunch result;
-  result.kernel = &kernel;
-  result.launch.kernel = kernel.kernel;
-  result.launch.grid = to_dim3(grid);
-  result.launch.block = to_dim3(block);
-  result.launch.dynamic_shared_bytes = static_cast<std::uint32_t>(dynamic_shared_bytes);
-  result.launch.dynamic_shared_limit = kernel.dynamic_shared_limit;
-  result.launch.non_portable_cluster = kernel.non_portable_cluster;
-
-  const KernelInfo& kernel_info = info(*kernel.kernel);
-  require(arguments != nullptr || kernel_info.parameters.empty());
-  result.launch.parameters.resize(kernel_info.parameter_bytes);
-  for (std::size_t i = 0; i < kernel_info.parameters.size(); ++i) {
-    const Parameter& parameter = kernel_info.parameters[i];
-    require(arguments[i] != nullptr);
-    std::memcpy(result.launch.parameters.data() + parameter.offset, arguments[i], parameter.bytes);
-  }
-  return result;
-}
-
 cudaError_t error_of(LaunchProblem problem) {
   switch (problem) {
     case LaunchProblem::none:
@@ -109,19 +84,35 @@ std::optional<CallConfiguration>& call_configuration() {
 
 }  // namespace
 
+KernelLaunch build_launch(Runtime& runtime, const void* function, dim3 grid, dim3 block,
+                          void** arguments, std::size_t dynamic_shared_bytes) {
+  const CUkern_st& kernel = runtime.registry.compiled_kernel(runtime, function);
+  require(dynamic_shared_bytes <= std::numeric_limits<std::uint32_t>::max());
+  KernelLaunch result;
+  result.kernel = &kernel;
+  result.launch.kernel = kernel.kernel;
+  result.launch.grid = to_dim3(grid);
+  result.launch.block = to_dim3(block);
+  result.launch.dynamic_shared_bytes = static_cast<std::uint32_t>(dynamic_shared_bytes);
+  result.launch.dynamic_shared_limit = kernel.dynamic_shared_limit;
+  result.launch.non_portable_cluster = kernel.non_portable_cluster;
+
+  const KernelInfo& kernel_info = info(*kernel.kernel);
+  require(arguments != nullptr || kernel_info.parameters.empty());
+  result.launch.parameters.resize(kernel_info.parameter_bytes);
+  for (std::size_t i = 0; i < kernel_info.parameters.size(); ++i) {
+    const Parameter& parameter = kernel_info.parameters[i];
+    require(arguments[i] != nullptr);
+    std::memcpy(result.launch.parameters.data() + parameter.offset, arguments[i], parameter.bytes);
+  }
+  return result;
+}
+
 void check_launch(const KernelLaunch& launch) {
   std::string message;
   const LaunchProblem problem = check(launch.launch, &message);
   if (problem == LaunchProblem::none) return;
   fail(error_of(problem), fmt::format("launch of {} refused: {}", launch.kernel->name, message));
-}
-
-KernelLaunch prepare_launch(Runtime& runtime, const void* function, dim3 grid, dim3 block,
-                            void** arguments, std::size_t dynamic_shared_bytes) {
-  KernelLaunch prepared =
-      build_launch(runtime, function, grid, block, arguments, dynamic_shared_bytes);
-  check_launch(prepared);
-  return prepared;
 }
 
 }  // namespace vgpu

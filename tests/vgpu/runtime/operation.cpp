@@ -91,6 +91,7 @@ class Executor {
     options.checks = settings.checks;
     options.seed = settings.seed + runtime_.launches++;
     options.threads = settings.threads;
+    options.watchdog = settings.watchdog;
     options.inject_errors = settings.inject_errors;
     options.counters = runtime_.counting ? &counters : nullptr;
     options.reports = &runtime_.reports;

@@ -86,6 +86,8 @@ Settings settings_from_environment() {
   }
   settings.seed = integer_variable<std::uint64_t>("VGPU_SEED");
   settings.threads = integer_variable<int>("VGPU_THREADS");
+  const auto watchdog = integer_variable<std::uint64_t>("VGPU_WATCHDOG");
+  if (watchdog != 0) settings.watchdog = watchdog;
   settings.inject_errors = integer_variable<int>("VGPU_INJECT_ERRORS") != 0;
   settings.counters_file = text_variable("VGPU_COUNTERS");
   settings.counters_later = integer_variable<int>("VGPU_COUNTERS_LATER") != 0;

@@ -10,9 +10,10 @@ namespace vgpu {
 
 // What vgpu-run asks of the runtime stand-in, by environment variables.
 struct Settings {
-  Checks checks;                // VGPU_CHECK: of memory, init, race, sync, commas between; or none
-  std::uint64_t seed = 0;       // VGPU_SEED: order of blocks, warps and unordered work
-  int threads = 0;              // VGPU_THREADS: 0 is one per core
+  Checks checks;           // VGPU_CHECK: of memory, init, race, sync, commas between; or none
+  std::uint64_t seed = 0;  // VGPU_SEED: order of blocks, warps and unordered work
+  int threads = 0;         // VGPU_THREADS: 0 is one per core
+  std::uint64_t watchdog = Options{}.watchdog;  // VGPU_WATCHDOG: passes of loops; 0 is the default
   bool inject_errors = false;   // VGPU_INJECT_ERRORS: 1, approximate functions err as PTX allows
   std::string counters_file;    // VGPU_COUNTERS: JSON of all launches, written at exit
   bool counters_later = false;  // VGPU_COUNTERS_LATER: 1, only between cudaProfilerStart and Stop

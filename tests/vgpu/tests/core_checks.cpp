@@ -107,6 +107,27 @@ TEST(Checks, TheUsersLineIsNamed) {
   EXPECT_TRUE(mentions(outcome, "library.h:99, inlined at kernel.cu:8")) << outcome.message;
 }
 
+// Relocatable device code is the text of several files, of which each numbers its sources from 1.
+TEST(Checks, EachFileHasItsOwnSources) {
+  PtxDevice device;
+  const auto file = [](const std::string& kernel, const std::string& source) {
+    return ".version 8.7\n.target sm_90\n.address_size 64\n.visible .entry " + kernel +
+           "()\n{\n  .reg .b64 %a;\n  .loc 1 7 1\n  mov.u64 %a, 0;\n"
+           "  .loc 2 99 1, function_name $L, inlined_at 1 7 1\n  st.global.u32 [%a], 1;\n  "
+           "ret;\n}\n"
+           ".file 1 \"" +
+           source + ".cu\"\n.file 2 \"" + source + ".h\"\n";
+  };
+  for (const bool first : {true, false}) {
+    const std::string module =
+        file(first ? "test" : "rest", "main") + file(first ? "rest" : "test", "other");
+    const Outcome outcome = device.run(module, {}, {});
+    EXPECT_TRUE(mentions(
+        outcome, first ? "main.h:99, inlined at main.cu:7" : "other.h:99, inlined at other.cu:7"))
+        << outcome.message;
+  }
+}
+
 // ---- initialisation ----
 
 TEST(Checks, ReadsOfWhatWasNeverWritten) {

@@ -106,6 +106,23 @@ TEST(Control, HangIsReported) {
   EXPECT_EQ(device.count(ReportKind::deadlock), 1);
 }
 
+// Block 0 waits on one host thread while block 1 on another stores more often than the watchdog
+// lets one wait.
+TEST(Control, WaitingForABlockThatStoresIsNoHang) {
+  PtxDevice device;
+  device.options.threads = 2;
+  device.options.watchdog = 1 << 22;
+  const Address flag = device.upload(std::vector<std::uint32_t>{0, 0});
+  const Outcome outcome = device.run_body(
+      "  .reg .b32 %b, %n, %v;\n  .reg .pred %q;\n  setp.ne.u32 %q, %thread, 0;\n  @%q ret;\n"
+      "  mov.u32 %b, %ctaid.x;\n  setp.eq.u32 %q, %b, 0;\n  @%q bra wait;\n"
+      "  mov.u32 %n, 8388608;\nwork:\n  st.global.u32 [%p0+4], %n;\n  sub.u32 %n, %n, 1;\n"
+      "  setp.ne.u32 %q, %n, 0;\n  @%q bra work;\n  st.volatile.global.u32 [%p0], 1;\n  ret;\n"
+      "wait:\n  ld.volatile.global.u32 %v, [%p0];\n  setp.eq.u32 %q, %v, 0;\n  @%q bra wait;\n",
+      threads(1024, 2), {flag});
+  EXPECT_TRUE(outcome.ok()) << outcome.message;
+}
+
 TEST(Control, EachSeedRunsEveryBlockOnce) {
   for (std::uint64_t seed = 0; seed < 5; ++seed) {
     PtxDevice device;
@@ -193,6 +210,22 @@ TEST(Control, IndexedBranch) {
                   "a:\n  mov.u32 %x, 10;\n  bra end;\nb:\n  mov.u32 %x, 11;\n  bra end;\n"
                   "c:\n  mov.u32 %x, 12;\n  bra end;\nd:\n  mov.u32 %x, 13;\nend:\n");
   for (std::size_t i = 0; i < 32; ++i) EXPECT_EQ(x[i], 10 + i % 4) << i;
+}
+
+TEST(Control, DirectivesOfClustersAreHeeded) {
+  PtxDevice device;
+  PtxDevice::Shape shape;
+  shape.grid = shape.cluster = {4, 1, 1};
+  const auto run = [&](const std::string& directives) {
+    return device.run(".version 9.0\n.target sm_90\n.address_size 64\n.visible .entry test()\n" +
+                          directives + "\n{\n  ret;\n}\n",
+                      shape, {});
+  };
+  EXPECT_TRUE(run(".maxclusterrank 4").ok());
+  const Outcome large = run(".maxclusterrank 3");
+  EXPECT_NE(large.message.find("at most 3 blocks"), std::string::npos) << large.message;
+  const Outcome clusters = run(".blocksareclusters .reqntid 32 .reqnctapercluster 4");
+  EXPECT_NE(clusters.message.find(".blocksareclusters"), std::string::npos) << clusters.message;
 }
 
 TEST(Control, UnknownInstructionIsRefusedByName) {

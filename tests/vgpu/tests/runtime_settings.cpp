@@ -31,12 +31,14 @@ TEST(Settings, RefusesWhatItCannotRead) {
 TEST(Settings, ReadsTheEnvironment) {
   setenv("VGPU_SEED", "18446744073709551615", 1);
   setenv("VGPU_CHECK", "race", 1);
+  setenv("VGPU_WATCHDOG", "12", 1);
   const Settings settings = settings_from_environment();
-  unsetenv("VGPU_SEED");
-  unsetenv("VGPU_CHECK");
+  for (const char* name : {"VGPU_SEED", "VGPU_CHECK", "VGPU_WATCHDOG"}) unsetenv(name);
   EXPECT_EQ(settings.seed, ~std::uint64_t{0});
   EXPECT_TRUE(settings.checks.race);
   EXPECT_FALSE(settings.checks.memory);
+  EXPECT_EQ(settings.watchdog, 12u);
+  EXPECT_EQ(settings_from_environment().watchdog, Options{}.watchdog);
 }
 
 }  // namespace

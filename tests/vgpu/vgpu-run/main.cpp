@@ -36,6 +36,8 @@ Runs a CUDA program, built by nvcc with -cudart shared and --compress-mode=none,
   --counters-later  only of launches that run between cudaProfilerStart and cudaProfilerStop
   --seed=N          order of blocks, warps and unordered work (default: 0)
   --threads=N       CPU threads; 0 is one per core (default: 0)
+  --watchdog=N      passes of loops, without a store, a barrier or an exit, after which a launch
+                    counts as hung; 0 is what takes a minute or so (default: 0)
   --inject-errors   approximate functions err up to the bound that PTX states
   --multiprocessors=N, --shared-bytes=N, --capability=8.0
                     pose as a device with fewer, with less shared memory a block, and as one that
@@ -50,7 +52,7 @@ The exit code is the program's own, 128 + N where signal N ended it, or where it
 )";
 
 struct Options {
-  std::string check, counters, seed, threads, multiprocessors, shared_bytes, capability;
+  std::string check, counters, seed, threads, watchdog, multiprocessors, shared_bytes, capability;
   bool counters_later = false;
   bool inject_errors = false;
   bool no_relu_masks = false;
@@ -99,6 +101,9 @@ std::optional<Options> parse(int argc, char** argv) {
     } else if (const auto threads = value_of(argument, "--threads");
                threads && is_whole_number(*threads)) {
       options.threads = *threads;
+    } else if (const auto passes = value_of(argument, "--watchdog");
+               passes && is_whole_number(*passes)) {
+      options.watchdog = *passes;
     } else if (const auto count = value_of(argument, "--multiprocessors");
                count && is_whole_number(*count)) {
       options.multiprocessors = *count;
@@ -199,6 +204,7 @@ std::string stand_ins() {
   set("VGPU_COUNTERS_LATER", options.counters_later ? "1" : "");
   set("VGPU_SEED", options.seed);
   set("VGPU_THREADS", options.threads);
+  set("VGPU_WATCHDOG", options.watchdog);
   set("VGPU_MULTIPROCESSORS", options.multiprocessors);
   set("VGPU_SHARED_BYTES", options.shared_bytes);
   set("VGPU_CAPABILITY", options.capability);
