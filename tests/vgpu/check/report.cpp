@@ -10,13 +10,22 @@ namespace vgpu {
 
 std::string_view name(ReportKind kind) {
   constexpr std::string_view names[kReportKinds] = {
-      "out of bounds",     "misaligned access",
-      "use after free",    "uninitialised read",
-      "shared race",       "race inside a warp",
-      "global race",       "missing proxy fence",
-      "divergent barrier", "deadlock",
-      "assertion",         "trap",
-      "host access",       "leak",
+      "out of bounds",
+      "misaligned access",
+      "use after free",
+      "uninitialised read",
+      "shared race",
+      "race inside a warp",
+      "global race",
+      "missing proxy fence",
+      "divergent barrier",
+      "absent lane",
+      "deadlock",
+      "assertion",
+      "trap",
+      "host access",
+      "unwaited work",
+      "leak",
   };
   return names[static_cast<int>(kind)];
 }

@@ -21,10 +21,12 @@ enum class ReportKind {
   global_race,
   missing_proxy_fence,
   divergent_barrier,
+  absent_lane,
   deadlock,
   assertion,
   trap,
   host_access,  // the runtime's: bad pointers and double frees in calls
+  unwaited,     // work that the program submitted
   leak,
 };
 inline constexpr int kReportKinds = static_cast<int>(ReportKind::leak) + 1;

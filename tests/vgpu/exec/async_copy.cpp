@@ -50,18 +50,24 @@ void run_copy(Warp& w, const Instruction& ins, LaneMask mask) {
                   fmt::format("cp.async of {} bytes into {}, {}", from_bytes[lane], d.to.bytes,
                               describe_thread(w, lane))};
     }
-    if (from_bytes[lane] == d.from.bytes) reading |= LaneMask{1} << lane;
+    if (from_bytes[lane] != 0) reading |= LaneMask{1} << lane;
   });
   std::uint64_t addresses[kLanes];
   Lanes from{};
   effective_addresses(w, d.from_row, d.from.address_bytes, d.from_offset, addresses);
-  if (reading != 0) d.from.resolve(w, d.from, addresses, reading, from);
-  // Lanes that read less are checked for what they read.
-  for_lanes(mask & ~reading, [&](std::uint32_t lane) {
-    if (from_bytes[lane] == 0) return;
-    from.at[lane] = resolve_range(w, LaneMask{1} << lane, AddressSpace::global, addresses[lane],
-                                  from_bytes[lane], AccessKind::load, 1);
-  });
+  // Lanes are checked and counted for what they read, those together that read as much.
+  AccessDetail part = d.from;
+  while (reading != 0) {
+    part.bytes = from_bytes[std::countr_zero(reading)];
+    LaneMask alike = 0;
+    for_lanes(reading, [&](std::uint32_t lane) {
+      if (from_bytes[lane] == part.bytes) alike |= LaneMask{1} << lane;
+    });
+    Lanes resolved;
+    part.resolve(w, part, addresses, alike, resolved);
+    for_lanes(alike, [&](std::uint32_t lane) { from.at[lane] = resolved.at[lane]; });
+    reading &= ~alike;
+  }
   Lanes to;
   effective_addresses(w, d.to_row, d.to.address_bytes, d.to_offset, addresses);
   d.to.resolve(w, d.to, addresses, mask, to);

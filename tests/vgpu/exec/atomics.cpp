@@ -40,6 +40,11 @@ template <class T>
 std::uint64_t add(std::uint64_t old, std::uint64_t b, std::uint64_t) {
   return bits_of<T>(static_cast<T>(as<T>(old) + as<T>(b)));
 }
+// In global memory, where denormals are zeros of their sign.
+std::uint64_t add_flushed(std::uint64_t old, std::uint64_t b, std::uint64_t) {
+  const auto flushed = [](float v) { return std::fpclassify(v) == FP_SUBNORMAL ? v * 0.0f : v; };
+  return bits_of<float>(flushed(flushed(as<float>(old)) + flushed(as<float>(b))));
+}
 template <class Half, int kParts>
 std::uint64_t add_half(std::uint64_t old, std::uint64_t b, std::uint64_t) {
   std::uint64_t result = 0;
@@ -124,6 +129,7 @@ Update update_of(std::string_view operation, Type type) {
 
 struct AtomicDetail : AccessDetail {
   Update update = nullptr;
+  Update update_global = nullptr;  // in global memory
   std::uint32_t element_bytes = 0;
   std::vector<std::uint32_t> to, b;  // rows, an element each; `to` is empty for red
   std::uint32_t c = 0;
@@ -147,8 +153,10 @@ void run_atomic(Warp& w, const Instruction& ins, LaneMask mask) {
   const Word* c = row<Word>(w, d.c);
   for_lanes(mask, [&](std::uint32_t lane) {
     for (std::size_t i = 0; i < d.b.size(); ++i) {
-      const std::uint64_t old = apply<Word>(lanes.at[lane] + i * sizeof(Word), d.update,
-                                            row<Word>(w, d.b[i])[lane], c[lane]);
+      std::byte* at = lanes.at[lane] + i * sizeof(Word);
+      const bool own = d.update == d.update_global || owner_of(w, at) != nullptr;
+      const std::uint64_t old =
+          apply<Word>(at, own ? d.update : d.update_global, row<Word>(w, d.b[i])[lane], c[lane]);
       if (!d.to.empty()) row<Word>(w, d.to[i])[lane] = static_cast<Word>(old);
     }
   });
@@ -168,6 +176,7 @@ void build_atomic(Builder& b) {
   const Type type = b.take_type();
   d.update = update_of(operation, type);
   if (d.update == nullptr) b.unsupported("this operation");
+  d.update_global = operation == "add" && type == Type::f32 ? add_flushed : d.update;
   const std::size_t count = vector < 0 ? 1 : std::size_t{2} << vector;
   d.element_bytes = bytes(type);
   d.bytes = d.element_bytes * static_cast<std::uint32_t>(count);

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstring>
 #include <optional>
+#include <stdexcept>
 
 #include "tests/vgpu/exec/compiler.h"
 
@@ -339,6 +340,9 @@ const ParameterArea* Builder::area_of(const ptx::Operand& o) const {
 // ---- OpcodeTable ----
 
 void OpcodeTable::add(std::string_view opcode, InstructionClass kind, Build build) {
+  if (find(opcode) != nullptr) {
+    throw std::logic_error(fmt::format("two families execute {}", opcode));
+  }
   entries_.push_back({opcode, kind, build});
 }
 

@@ -53,15 +53,18 @@ class Arguments {
     offset_ = (offset_ + sizeof(T) - 1) / sizeof(T) * sizeof(T);
     const T value = load<T>(w_, lane_, address_ + offset_);
     offset_ += sizeof(T);
+    ++taken_;
     return value;
   }
   std::string string() { return load_string(w_, lane_, next<std::uint64_t>()); }
+  [[nodiscard]] std::int32_t taken() const { return taken_; }
 
  private:
   Warp& w_;
   std::uint32_t lane_;
   std::uint64_t address_;
   std::uint64_t offset_ = 0;
+  std::int32_t taken_ = 0;
 };
 
 template <class T>
@@ -150,19 +153,21 @@ void print(const Warp& w, const std::string& text) {
   }
 }
 
-// int vprintf(const char* format, void* arguments)
+// int vprintf(const char* format, void* arguments): how many arguments the format takes, or -1
+// where there is none.
 void run_vprintf(Warp& w, LaneMask mask, const std::vector<ParameterArea>& parameters,
                  const std::vector<ParameterArea>& returns) {
   for_lanes(mask, [&](std::uint32_t lane) {
-    const std::string format =
-        load_string(w, lane, parameter<std::uint64_t>(w, parameters.at(0), lane));
-    Arguments arguments(w, lane, parameter<std::uint64_t>(w, parameters.at(1), lane));
-    const std::string text = format_device(format, arguments);
-    print(w, text);
+    const auto format = parameter<std::uint64_t>(w, parameters.at(0), lane);
+    std::int32_t result = -1;
+    if (format != 0) {
+      Arguments arguments(w, lane, parameter<std::uint64_t>(w, parameters.at(1), lane));
+      print(w, format_device(load_string(w, lane, format), arguments));
+      result = arguments.taken();
+    }
     if (!returns.empty()) {
-      const auto length = static_cast<std::int32_t>(text.size());
-      std::memcpy(w.rows + returns[0].offset + std::size_t{lane} * returns[0].bytes, &length,
-                  sizeof length);
+      std::memcpy(w.rows + returns[0].offset + std::size_t{lane} * returns[0].bytes, &result,
+                  sizeof result);
     }
   });
 }

@@ -72,7 +72,7 @@ void run_arrive(Warp& w, const Instruction& ins, LaneMask mask) {
     throw Fault{FaultKind::hang, message};
   }
   barrier.arrived[w.index] |= mask;
-  if (w.worker->checks.race) race_arrive(w, barrier, true);
+  if (w.worker->checks.race) race_arrive(w, barrier, true, ins.immediate != 0);
   ++w.worker->counters.barriers;
   complete_phase(*w.block);
   if (!w.fragments.empty()) retarget(w);
@@ -151,7 +151,8 @@ void build_rank(Builder& b) {
 
 void build_cluster_barrier(Builder& b) {
   const int action = b.take_any({"arrive", "wait"});
-  b.take_any({"release", "relaxed", "acquire"});
+  b.out.immediate = b.take("relaxed") ? 1 : 0;
+  b.take(action == 0 ? "release" : "acquire");
   b.out.variant = b.take("aligned") ? 1 : 0;
   b.expect_operands(0);
   if (action < 0) b.unsupported("an unknown action");

@@ -270,16 +270,6 @@ void build_sleep(Builder& b) {
   b.out.handler = run_sleep;
 }
 
-void build_set_registers(Builder& b) {
-  b.take("inc");
-  b.take("dec");
-  b.take("sync");
-  b.take("aligned");
-  b.take("u32");
-  b.expect_operands(1);
-  b.out.handler = run_nothing;
-}
-
 // Hints to the hardware, without an effect on values.
 void build_hint(Builder& b) {
   while (!b.take_next().empty()) {
@@ -300,7 +290,6 @@ void add_control(OpcodeTable& table) {
   table.add("brkpt", kKind, build_plain<run_nothing>);
   table.add("nop", kKind, build_plain<run_nothing>);
   table.add("nanosleep", kKind, build_sleep);
-  table.add("setmaxnreg", kKind, build_set_registers);
   table.add("pmevent", kKind, build_hint);
   table.add("prefetch", InstructionClass::load_store, build_hint);
   table.add("prefetchu", InstructionClass::load_store, build_hint);

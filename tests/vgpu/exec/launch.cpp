@@ -116,7 +116,8 @@ std::uint32_t resident_blocks(const KernelInfo& kernel, std::uint32_t threads,
   const std::uint32_t by_threads =
       kDevice.threads_per_multiprocessor /
       round_up(threads, static_cast<std::uint32_t>(kDevice.warp_lanes));
-  const std::uint64_t shared = std::uint64_t{kernel.static_shared_bytes} + dynamic_shared_bytes +
+  constexpr std::uint32_t kPiece = 128;  // of shared memory, as a device gives it out
+  const std::uint64_t shared = round_up(kernel.static_shared_bytes + dynamic_shared_bytes, kPiece) +
                                kDevice.shared_reserved_per_block;
   const auto by_shared = static_cast<std::uint32_t>(posed.shared_per_multiprocessor() / shared);
   return std::min({kDevice.blocks_per_multiprocessor, by_threads, by_shared});

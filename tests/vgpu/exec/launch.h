@@ -46,7 +46,8 @@ struct Checks {
   bool memory = true;  // bounds by allocation; without it only by the whole address space
   bool init = false;
   bool race = false;
-  bool sync = true;  // divergent barriers; a deadlock is always reported
+  bool sync = true;  // shuffles from absent lanes; what ends a launch, such as a divergent barrier
+                     // or a deadlock, is always reported
 };
 
 struct Options {

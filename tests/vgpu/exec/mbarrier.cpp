@@ -59,6 +59,7 @@ struct MbarrierDetail : AccessDetail {
   bool has_state = false;
   std::uint32_t count = 0;  // row: arrivals, bytes, a state or a parity
   bool has_count = false;
+  bool relaxed = false;
   std::uint32_t tx = 0;  // row of expect_tx's bytes
 };
 
@@ -110,7 +111,7 @@ void run_arrive(Warp& w, const Instruction& ins, LaneMask mask) {
     if (d.expects) o.bytes += static_cast<std::int32_t>(tx[lane]);
     o.pending -= arrivals;
     if (d.drop) o.expected -= arrivals;
-    if (w.worker->checks.race) race_release(w, lanes.at[lane]);
+    if (w.worker->checks.race) race_release(w, lanes.at[lane], d.relaxed);
     o.complete_if_done();
     o.store(lanes.at[lane]);
   });
@@ -172,7 +173,8 @@ void build_mbarrier(Builder& b) {
   const int action = b.take_any({"init", "inval", "arrive", "arrive_drop", "test_wait", "try_wait",
                                  "expect_tx", "complete_tx", "pending_count"});
   if (action < 0) b.unsupported("an unknown action");
-  b.take_any({"release", "acquire", "relaxed"});
+  d.relaxed = b.take("relaxed");
+  b.take_any({"release", "acquire"});
   b.take_any({"cta", "cluster"});
   d.no_complete = b.take("noComplete");
   d.parity = b.take("parity");

@@ -278,14 +278,18 @@ void run_proxy_fence(Warp& w, const Instruction&, LaneMask) {
 }
 
 // A block runs on one host thread, and host threads see each other's stores in order, so a fence
-// of any scope is at most run_fence.
+// of any meaning, space and scope is at most run_fence.
 void build_fence(Builder& b) {
   b.out.handler = b.take("proxy") ? run_proxy_fence : run_fence;
   if (b.out.handler == run_proxy_fence && b.take_any({"async", "async::generic"}) < 0) {
     b.unsupported("this proxy");
   }
-  while (!b.take_next().empty()) {
-  }
+  b.take("mbarrier_init");
+  b.take_any({"sc", "acq_rel", "acquire", "release"});
+  b.take_any({"sync_restrict::shared::cta", "sync_restrict::shared::cluster"});
+  b.take_any({"global", "shared::cta", "shared::cluster"});
+  b.take_any({"cta", "cluster", "gpu", "gl", "sys"});
+  b.expect_operands(0);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ struct KernelInfo {
   std::vector<Parameter> parameters;
   std::uint32_t parameter_bytes = 0;
   std::uint32_t static_shared_bytes = 0;
-  std::uint32_t local_bytes = 0;    // a thread's, known calls included
+  std::uint32_t local_bytes = 0;    // a thread's as laid out here, without what it calls
   std::uint32_t max_threads = 0;    // product of .maxntid or .reqntid; 0 where not given
   std::uint32_t max_registers = 0;  // .maxnreg; 0 where not given
   std::uint32_t min_blocks = 0;     // .minnctapersm; 0 where not given

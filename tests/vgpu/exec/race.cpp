@@ -39,6 +39,11 @@ RaceClocks pass_point(Warp& w) {
   return clocks;
 }
 
+// What a warp hands on: all that is before this point, or else what its last fence has published.
+RaceClocks handed_on(Warp& w, bool relaxed) {
+  return relaxed ? unit_of(w).published[number_of(w)] : pass_point(w);
+}
+
 // One warp's view while it checks an access.
 struct View {
   RaceUnit& unit;
@@ -128,7 +133,7 @@ Conflict find_conflict(const View& view, const RaceGranule& g, const AccessDetai
     return {};
   }
   for (const RaceAccess& load : g.loads) {
-    if (!view.ordered(load, lane)) return {&load, false};
+    if (!(strong && load.strong) && !view.ordered(load, lane)) return {&load, false};
   }
   return {};
 }
@@ -153,20 +158,24 @@ bool known_load(const View& view, RaceGranule& g, const RaceAccess& mine) {
   }
   if (!view.ordered(g.store, mine.lane)) return false;
   if (latest.lane != mine.lane) latest.lane = kSeveralLanes;
+  latest.strong = false;
   return true;
 }
 
 // The newest comes first. It takes the place of a load of its own warp, or of one that is ordered
-// before it, or else of the oldest.
+// before it, unless that one is weak and itself strong, so that it races with less; or else of the
+// oldest.
 void remember_load(const View& view, RaceGranule& g, RaceAccess load) {
   const std::uint8_t lane = load.lane;
   for (const RaceAccess& other : g.loads) {
     const bool same_warp = other.unit == load.unit && other.warp == load.warp;
     if (same_warp && !view.ordered(other, lane)) load.lane = kSeveralLanes;
+    if (same_warp && other.clock == load.clock) load.strong = load.strong && other.strong;
   }
   auto& [latest, older] = g.loads;
   const bool same_warp = latest.unit == load.unit && latest.warp == load.warp;
-  if (!same_warp && !view.ordered(latest, lane)) older = latest;
+  const bool weaker = latest.clock != 0 && !latest.strong && load.strong;
+  if (weaker || (!same_warp && !view.ordered(latest, lane))) older = latest;
   latest = load;
 }
 
@@ -190,7 +199,7 @@ bool check_granule(const View& view, RaceGranule& g, const Place& p, const RaceA
   if (writes) {
     g.store = mine;
     g.loads = {};
-  } else if (p.d.ordering == Ordering::weak) {
+  } else {
     remember_load(view, g, mine);
   }
   return conflict.other != nullptr;
@@ -221,8 +230,8 @@ RaceGrid::~RaceGrid() { munmap(granules_, bytes_); }
 
 // ---- order ----
 
-void race_arrive(Warp& w, Barrier& barrier, bool acquires) {
-  join(barrier.clocks, pass_point(w));
+void race_arrive(Warp& w, Barrier& barrier, bool acquires, bool relaxed) {
+  join(barrier.clocks, handed_on(w, relaxed));
   if (acquires) barrier.acquiring |= 1u << w.index;
 }
 
@@ -243,7 +252,9 @@ void race_cluster_barrier(Block& block) {
 
 void race_warp_sync(Warp& w) { join(unit_of(w).known[number_of(w)], pass_point(w)); }
 
-void race_release(Warp& w, const void* object) { join(unit_of(w).objects[object], pass_point(w)); }
+void race_release(Warp& w, const void* object, bool relaxed) {
+  join(unit_of(w).objects[object], handed_on(w, relaxed));
+}
 
 void race_acquire(Warp& w, const void* object) {
   RaceUnit& unit = unit_of(w);

@@ -11,8 +11,9 @@ namespace vgpu {
 
 // ---- what orders accesses ----
 
-// A warp arrives at a barrier; `acquires`: it also waits there.
-void race_arrive(Warp& w, Barrier& barrier, bool acquires);
+// A warp arrives at a barrier; `acquires`: it also waits there. `relaxed`, here and below: only
+// what it did before its last fence is ordered.
+void race_arrive(Warp& w, Barrier& barrier, bool acquires, bool relaxed = false);
 // A barrier of a block, or of its cluster, is complete.
 void race_barrier(Block& block, const Barrier& barrier);
 void race_cluster_barrier(Block& block);
@@ -20,7 +21,7 @@ void race_cluster_barrier(Block& block);
 // mma make lanes meet, but promise no order of their accesses.
 void race_warp_sync(Warp& w);
 // What the warp has done is ordered before what a warp does that acquires the same object later.
-void race_release(Warp& w, const void* object);
+void race_release(Warp& w, const void* object, bool relaxed = false);
 void race_acquire(Warp& w, const void* object);
 void race_fence(Warp& w);
 // What is ordered before it the asynchronous proxy sees.

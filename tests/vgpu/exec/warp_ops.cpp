@@ -51,6 +51,7 @@ void run_shuffle(Warp& w, const Instruction& ins, LaneMask mask) {
   std::copy_n(row<std::uint32_t>(w, ins.a), kLanes, values);
   const auto* b = row<std::uint32_t>(w, ins.b);
   const auto* c = row<std::uint32_t>(w, ins.c);
+  const auto* members = row<std::uint32_t>(w, d.members);
   std::uint32_t result[kLanes] = {};
   LaneMask found = 0;
   for_lanes(mask, [&](std::uint32_t lane) {
@@ -81,8 +82,8 @@ void run_shuffle(Warp& w, const Instruction& ins, LaneMask mask) {
     }
     if (!in_range) from = lane;
     found |= static_cast<LaneMask>(in_range ? 1 : 0) << lane;
-    if (((mask >> from) & 1) == 0 && (w.worker->checks.sync)) {
-      report(w, ReportKind::uninitialised,
+    if (w.worker->checks.sync && (((mask & members[lane]) >> from) & 1) == 0) {
+      report(w, ReportKind::absent_lane,
              fmt::format("shfl reads lane {}, which takes no part; {}", from,
                          describe_thread(w, lane)));
     }

@@ -520,7 +520,7 @@ void build_set_registers(Builder& b) {
 
 void add_wgmma(OpcodeTable& table) {
   table.add("wgmma", InstructionClass::matrix, build_wgmma);
-  table.add("setmaxnreg", InstructionClass::other, build_set_registers);
+  table.add("setmaxnreg", InstructionClass::control, build_set_registers);
 }
 
 }  // namespace vgpu

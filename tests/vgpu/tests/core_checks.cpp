@@ -1,6 +1,7 @@
 // What the memory and initialisation checks find and what they must not find; counters.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -174,6 +175,31 @@ TEST(Checks, LimitsAreByKind) {
   EXPECT_EQ(reports.count(ReportKind::leak), 10);
   EXPECT_EQ(reports.total(), 11);
   EXPECT_EQ(reports.summary(), "1 trap, 10 leak");
+}
+
+// ---- atomics ----
+
+// In global memory denormals are flushed to zeros that keep their signs, in shared memory not.
+TEST(Atomics, FlushDenormalsInGlobalMemory) {
+  PtxDevice device;
+  const float tiny = 1e-40f;
+  const Address values = device.upload(std::vector<float>{tiny, 1.5e-38f, -tiny, 0.0f, 0.0f});
+  const Outcome outcome = device.run_body(
+      "  .shared .align 4 .b8 own[4];\n  .reg .f32 %tiny, %small, %x;\n  .reg .b64 %shared;\n"
+      "  .reg .pred %q;\n  setp.ne.u32 %q, %lane, 0;\n  @%q ret;\n"
+      "  ld.global.f32 %tiny, [%p0];\n  mov.f32 %small, 0f808b9b95;\n"  // -1.28e-38
+      "  red.global.add.f32 [%p0], %tiny;\n  atom.global.add.f32 %x, [%p0+4], %small;\n"
+      "  red.add.f32 [%p0+8], 0f80000000;\n"
+      "  st.shared.f32 [own], %tiny;\n  red.shared.add.f32 [own], %tiny;\n"
+      "  ld.shared.f32 %x, [own];\n  st.global.f32 [%p0+12], %x;\n",
+      {}, {values});
+  ASSERT_TRUE(outcome.ok()) << outcome.message;
+  const auto got = device.download<float>(values, 4);
+  EXPECT_EQ(got[0], 0.0f) << "of two denormals";
+  EXPECT_EQ(got[1], 0.0f) << "a denormal difference";
+  EXPECT_EQ(got[2], 0.0f);
+  EXPECT_TRUE(std::signbit(got[2]));
+  EXPECT_EQ(got[3], 2 * tiny);
 }
 
 // ---- counters ----

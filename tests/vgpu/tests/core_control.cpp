@@ -212,6 +212,12 @@ TEST(Control, IndexedBranch) {
   for (std::size_t i = 0; i < 32; ++i) EXPECT_EQ(x[i], 10 + i % 4) << i;
 }
 
+// Shared memory is given out by 128 bytes: four blocks of 46,720 fit where five of 46,694 would.
+TEST(Control, OccupancyCountsSharedMemoryInPieces) {
+  EXPECT_EQ(resident_blocks(KernelInfo{}, 32, 45'670), 4u);
+  EXPECT_EQ(resident_blocks(KernelInfo{}, 32, 45'568), 5u);
+}
+
 TEST(Control, DirectivesOfClustersAreHeeded) {
   PtxDevice device;
   PtxDevice::Shape shape;
@@ -234,8 +240,16 @@ TEST(Control, UnknownInstructionIsRefusedByName) {
       device.run_body("  vadd4.u32.u32.u32 %lane, %lane, %lane, %lane;\n", {}, {});
   EXPECT_EQ(outcome.fault, FaultKind::unsupported);
   EXPECT_NE(outcome.message.find("vadd4.u32.u32.u32"), std::string::npos) << outcome.message;
-  const Outcome modifier = device.run_body("  add.surprising.u32 %lane, %lane, %lane;\n", {}, {});
-  EXPECT_EQ(modifier.fault, FaultKind::unsupported);
+  for (const char* statement : {"add.surprising.u32 %lane, %lane, %lane;", "fence.surprising.gpu;",
+                                "membar.surprising;", "setmaxnreg.inc.sync.aligned.u32 23;"}) {
+    EXPECT_EQ(device.run_body(statement, {}, {}).fault, FaultKind::unsupported) << statement;
+  }
+  for (const char* statement :
+       {"setmaxnreg.inc.sync.aligned.u32 232;", "fence.sc.sys;", "fence.acq_rel.gpu;",
+        "fence.acquire.cluster;", "fence.mbarrier_init.release.cluster;", "membar.cta;",
+        "fence.proxy.async;", "fence.proxy.async.shared::cta;", "fence.proxy.async.global;"}) {
+    EXPECT_TRUE(device.run_body(statement, {}, {}).ok()) << statement;
+  }
 }
 
 }  // namespace

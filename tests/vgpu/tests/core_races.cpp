@@ -104,6 +104,23 @@ INSTANTIATE_TEST_SUITE_P(
                  "setp.eq.u32 %q, %thread, 0; @%q st.shared.u32 [buffer], 5; bar.sync 0;"
                  "setp.lt.u32 %q, %thread, 96; @%q ld.shared.u32 %v, [buffer]; bar.sync 1;"
                  "setp.eq.u32 %q, %thread, 96; @%q st.shared.u32 [buffer], 6;"},
+        // Thread 32 loads as if others stored meanwhile; thread 0's store is a plain one.
+        RaceCase{"StrongLoadAndPlainStore", 64, ReportKind::global_race,
+                 "setp.eq.u32 %q, %thread, 32; @%q ld.volatile.global.u32 %v, [%p0];"
+                 "setp.eq.u32 %q, %thread, 0; @%q st.global.u32 [%p0], 1;"},
+        RaceCase{"StrongLoadAndPlainStoreLater", 64, ReportKind::global_race,
+                 "setp.eq.u32 %q, %thread, 0; @%q ld.volatile.global.u32 %v, [%p0];"
+                 "setp.eq.u32 %q, %thread, 32; @%q st.global.u32 [%p0], 1;"},
+        RaceCase{"StrongLoadAndStrongStore", 64, kSilent,
+                 "setp.eq.u32 %q, %thread, 0; @%q ld.volatile.global.u32 %v, [%p0];"
+                 "setp.eq.u32 %q, %thread, 32; @%q st.volatile.global.u32 [%p0], 1;"},
+        RaceCase{"StrongLoadBarrierPlainStore", 64, kSilent,
+                 "ld.volatile.global.u32 %v, [%p0]; bar.sync 0;"
+                 "setp.eq.u32 %q, %thread, 32; @%q st.global.u32 [%p0], 1;"},
+        RaceCase{"StrongLoadHidesNoPlainOne", 64, ReportKind::global_race,
+                 "setp.eq.u32 %q, %thread, 0; @%q ld.global.u32 %v, [%p0]; membar.gl;"
+                 "@%q ld.volatile.global.u32 %v, [%p0];"
+                 "setp.eq.u32 %q, %thread, 32; @%q st.volatile.global.u32 [%p0], 1;"},
         RaceCase{"GlobalStoreThenLoad", 64, ReportKind::global_race,
                  "st.global.u32 [%global], %v; ld.global.u32 %v, [%global_other];"},
         RaceCase{"GlobalBarrierBetween", 64, kSilent,
@@ -193,6 +210,30 @@ INSTANTIATE_TEST_SUITE_P(
         RaceCase{"FenceByTheReader", 64, kSilent,
                  "st.shared.u32 [%own], %v; bar.sync 0; fence.proxy.async;" + kCopy}),
     name_of);
+
+// barrier.cluster.arrive.relaxed orders what a fence before it has published, and nothing else.
+TEST(RaceInACluster, RelaxedArrivalNeedsAFence) {
+  const auto races = [](const std::string& before) {
+    PtxDevice device;
+    device.options.checks.race = true;
+    PtxDevice::Shape shape = threads(32, 2);
+    shape.cluster = {2, 1, 1};
+    const Outcome outcome = device.run_body(
+        "  .shared .align 4 .b8 own[4];\n  .reg .b32 %a, %rank, %v;\n  .reg .pred %q;\n"
+        "  setp.eq.u32 %q, %lane, 0;\n  @%q st.shared.u32 [own], 1;\n" +
+            before +
+            "  barrier.cluster.wait.acquire.aligned;\n  mov.u32 %rank, %cluster_ctarank;\n"
+            "  xor.b32 %rank, %rank, 1;\n  mov.u32 %a, own;\n"
+            "  mapa.shared::cluster.u32 %a, %a, %rank;\n  ld.shared::cluster.u32 %v, [%a];\n"
+            "  barrier.cluster.arrive.aligned;\n  barrier.cluster.wait.aligned;\n",
+        shape, {});
+    EXPECT_TRUE(outcome.ok()) << outcome.message;
+    return device.count(ReportKind::shared_race) > 0;
+  };
+  EXPECT_FALSE(races("  barrier.cluster.arrive.aligned;\n"));
+  EXPECT_TRUE(races("  barrier.cluster.arrive.relaxed.aligned;\n"));
+  EXPECT_FALSE(races("  fence.acq_rel.cluster;\n  barrier.cluster.arrive.relaxed.aligned;\n"));
+}
 
 // The last block to finish sums what all have stored: right with a fence, a race without.
 TEST(RaceBetweenBlocks, LastOneSums) {

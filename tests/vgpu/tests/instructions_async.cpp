@@ -99,6 +99,21 @@ TEST(CopyAsync, FillsUpWithZeros) {
   }
 }
 
+TEST(CopyAsync, ThatTakesAPartIsCheckedAndCountedLikeAnother) {
+  PtxDevice device;
+  copy_through_shared(device, "  cp.async.cg.shared.global [%from], [%in], 16, 8;\n",
+                      "  cp.async.wait_all;\n");
+  EXPECT_EQ(device.counters.global_load.requests, 1u);
+  EXPECT_EQ(device.counters.global_load.sectors, 16u);
+  EXPECT_EQ(device.counters.global_load.bytes, 256u);
+  const Address in = device.upload(numbers());
+  const Outcome outcome = device.run_body(
+      "  .shared .align 16 .b8 buffer[512];\n  .reg .b32 %to;\n  mov.u32 %to, buffer;\n"
+      "  cp.async.cg.shared.global [%to], [%p0+4], 16, 8;\n  cp.async.wait_all;\n",
+      {}, {in});
+  EXPECT_EQ(outcome.fault, FaultKind::misaligned_address) << outcome.message;
+}
+
 TEST(CopyAsync, MayReadNothingFromABadAddress) {
   PtxDevice device;
   const auto got = copy_through_shared(
