@@ -307,7 +307,7 @@ bool poses_without_masks() { return poses("VGPU_NO_RELU_MASKS"); }
 bool poses_without_first() { return poses("VGPU_REFUSE_FIRST_ALGORITHM"); }
 
 bool aligned(const char* name, const void* address, std::uint32_t bytes) {
-  if (reinterpret_cast<std::uintptr_t>(address) % bytes == 0) return true;
+  if (bytes != 0 && reinterpret_cast<std::uintptr_t>(address) % bytes == 0) return true;
   fmt::print(stderr,
              "vgpu: cublasLtMatmul: {} is at {}; its algorithm was chosen for multiples of {}\n",
              name, fmt::ptr(address), bytes);

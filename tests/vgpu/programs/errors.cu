@@ -101,6 +101,15 @@ void test_memory() {
   expect(
       cudaMemcpy2D(pointer, 2, host, 4, 4, 2, cudaMemcpyHostToDevice) == cudaErrorInvalidPitchValue,
       "a pitch below the width to be refused");
+  // Sizes whose product is none.
+  constexpr std::size_t half = std::size_t{1} << 63;
+  expect(cudaMemset2D(pointer, half, 0, 1, 3) != cudaSuccess, "a pitch of 2^63 to be refused");
+  expect(cudaMemcpy2D(pointer, half, host, half, 1, 3, cudaMemcpyHostToDevice) != cudaSuccess,
+         "pitches of 2^63 to be refused");
+  std::size_t pitch = 0;
+  void* pitched = nullptr;
+  expect(cudaMallocPitch(&pitched, &pitch, ~std::size_t{0}, 1) != cudaSuccess,
+         "rows of 2^64 - 1 bytes to be refused");
   check(cudaMemcpy(pointer, host, 64, cudaMemcpyDefault));
   check(cudaFree(pointer));
   (void)cudaGetLastError();

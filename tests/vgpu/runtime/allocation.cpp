@@ -86,7 +86,7 @@ cudaMemPool_t default_pool() {
 
 std::size_t aligned_pitch(std::size_t width) {
   constexpr std::size_t alignment = 512;
-  return (width + alignment - 1) / alignment * alignment;
+  return sum(width, alignment - 1) / alignment * alignment;
 }
 
 }  // namespace
@@ -108,7 +108,8 @@ extern "C" cudaError_t cudaMallocPitch(void** pointer, std::size_t* pitch, std::
   return api_call([&](Runtime& runtime) {
     require(pitch != nullptr);
     *pitch = vgpu::aligned_pitch(width);
-    vgpu::allocate_now(runtime, pointer, *pitch * height, MemoryKind::device, "cudaMallocPitch");
+    vgpu::allocate_now(runtime, pointer, vgpu::product(*pitch, height), MemoryKind::device,
+                       "cudaMallocPitch");
   });
 }
 
@@ -118,7 +119,8 @@ extern "C" cudaError_t cudaMalloc3D(cudaPitchedPtr* pointer, cudaExtent extent) 
     pointer->pitch = vgpu::aligned_pitch(extent.width);
     pointer->xsize = extent.width;
     pointer->ysize = extent.height;
-    vgpu::allocate_now(runtime, &pointer->ptr, pointer->pitch * extent.height * extent.depth,
+    vgpu::allocate_now(runtime, &pointer->ptr,
+                       vgpu::product(vgpu::product(pointer->pitch, extent.height), extent.depth),
                        MemoryKind::device, "cudaMalloc3D");
   });
 }

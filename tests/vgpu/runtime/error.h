@@ -2,6 +2,7 @@
 
 #include <driver_types.h>
 
+#include <cstddef>
 #include <string_view>
 
 namespace vgpu {
@@ -23,6 +24,18 @@ struct DeviceFault {
 
 inline void require(bool condition, cudaError_t code = cudaErrorInvalidValue) {
   if (!condition) fail(code);
+}
+
+// Sizes that a program gives: what they amount to must be a size, too.
+inline std::size_t product(std::size_t a, std::size_t b) {
+  std::size_t result = 0;
+  require(!__builtin_mul_overflow(a, b, &result));
+  return result;
+}
+inline std::size_t sum(std::size_t a, std::size_t b) {
+  std::size_t result = 0;
+  require(!__builtin_add_overflow(a, b, &result));
+  return result;
 }
 
 }  // namespace vgpu

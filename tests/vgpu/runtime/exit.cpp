@@ -29,12 +29,22 @@ void report_leaks(Runtime& runtime) {
   }
 }
 
+// Such work never ran, so no check has seen it.
+void report_unwaited(Runtime& runtime) {
+  const std::size_t pieces = runtime.queue.pending();
+  if (pieces == 0) return;
+  runtime.reports.add(
+      ReportKind::unwaited,
+      fmt::format("the program never waited for what it submitted, pieces of work: {}", pieces));
+}
+
 [[gnu::destructor]] void at_exit() {
   if (Runtime::existing() == nullptr) return;  // a process that has nothing to do with CUDA
   Runtime& runtime = *Runtime::existing();
   const std::lock_guard lock(runtime.mutex);
   // A program that failed ended before it came to free its memory, and a lost device frees nothing.
   const bool orderly = exit_code() == 0 && runtime.device_error == cudaSuccess;
+  if (orderly) report_unwaited(runtime);
   if (runtime.settings.checks.memory && orderly) report_leaks(runtime);
   if (runtime.counters_file.wanted() && !runtime.counters_file.write()) {
     append_status(runtime.settings.status_file, kStatusReport);

@@ -12,7 +12,7 @@ namespace {
 
 // Bytes from the first to the last that a box touches.
 std::size_t extent(const Copy& copy, std::size_t pitch, std::size_t slice) {
-  return (copy.depth - 1) * slice + (copy.height - 1) * pitch + copy.width;
+  return sum(sum(product(copy.depth - 1, slice), product(copy.height - 1, pitch)), copy.width);
 }
 
 // Which side of the bus an end of a copy may be taken for.
@@ -95,10 +95,10 @@ Fill checked_fill(const Runtime& runtime, Fill fill) {
     fill.width = fill.height = 0;
     return fill;
   }
-  const std::size_t row_bytes = fill.width * fill.element_bytes;
+  const std::size_t row_bytes = product(fill.width, fill.element_bytes);
   require(fill.height == 1 || fill.pitch >= row_bytes);
   const std::optional<Allocation> allocation = runtime.memory.query(fill.to);
-  const std::size_t bytes = (fill.height - 1) * fill.pitch + row_bytes;
+  const std::size_t bytes = sum(product(fill.height - 1, fill.pitch), row_bytes);
   if (!allocation || allocation->bytes - (fill.to - allocation->address) < bytes) {
     fail(cudaErrorInvalidValue, fmt::format("memset of {} bytes refused: {:#x} is {}", bytes,
                                             fill.to, runtime.memory.describe(fill.to)));
