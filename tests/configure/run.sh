@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Configures the project the way machines unlike this one would, and reads what CMake says.
-# Usage: run.sh no_nvcc | native | presets | sanitizers
+# Usage: run.sh no_nvcc | old_nvcc | native | presets | sanitizers
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tree=$(mktemp -d)
@@ -31,6 +31,19 @@ case ${1:-} in
     expect '^-- CUDA: off, because no nvcc was found on the PATH; building for the CPU alone$'
     exit "$code"
     ;;
+  old_nvcc)
+    nvcc=$(command -v nvcc) || { echo "skipped: no nvcc"; exit 0; }
+    mkdir "$tree/bin"
+    cat >"$tree/bin/nvcc" <<OLD
+#!/bin/sh
+case \$1 in --version) echo "Cuda compilation tools, release 12.0, V12.0.140" ;; *) exec "$nvcc" "\$@" ;; esac
+OLD
+    chmod +x "$tree/bin/nvcc"
+    PATH=$tree/bin:$PATH cmake -S "$root" -B "$tree/build" -G Ninja >"$tree/log" 2>&1
+    code=$?
+    expect "^-- CUDA: off, because $tree/bin/nvcc is of CUDA 12.0, expected 13.0 or newer; building for the CPU alone$"
+    exit "$code"
+    ;;
   native)
     if command -v nvcc >/dev/null; then
       cmake -S "$root" -B "$tree" -G Ninja -DCMAKE_CUDA_ARCHITECTURES=native >"$tree/log" 2>&1 &&
@@ -51,7 +64,7 @@ case ${1:-} in
     done
     ;;
   *)
-    echo "run.sh: expected no_nvcc, native, presets or sanitizers, not '${1:-}'" >&2
+    echo "run.sh: expected no_nvcc, old_nvcc, native, presets or sanitizers, not '${1:-}'" >&2
     exit 2
     ;;
 esac
