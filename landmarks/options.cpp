@@ -18,12 +18,11 @@ namespace {
 constexpr std::string_view as_written = "as_written";
 constexpr std::int64_t default_epochs = 100;
 constexpr std::int64_t default_all_pairs_steps = 4000;
-constexpr double default_learning_rate = 1e-3;
 
 constexpr const char* description =
-    "Learns coordinates from distances to landmarks with a Siamese network, and compares the "
-    "distances between points that it has not seen with those of random coordinates and of "
-    "multilateration. Without options it repeats the experiment that the project started from, "
+    "Learns coordinates from distances to landmarks with a Siamese network, and compares the\n"
+    "distances between points that it has not seen with those of random coordinates and of\n"
+    "multilateration. Without options it repeats the experiment that the project started from,\n"
     "with its data, network and training.";
 
 /// The options as they are typed, before names and ranges are checked.
@@ -120,6 +119,11 @@ std::string number_fault(const std::string& text) {
   return parse_double(text) ? "" : fmt::format("'{}'; expected a positive number", text);
 }
 
+// An empty word is what a script's unset variable leaves, and an option is no value.
+std::string word_fault(const std::string& text) {
+  return text.empty() || text.starts_with("--") ? fmt::format("'{}'; expected a value", text) : "";
+}
+
 // CLI11's messages may have several lines; the first says it.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
@@ -135,13 +139,13 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   CLI::App app{description, "siamese_landmarks"};
   app.set_version_flag("--version", "siamese_landmarks " SIAMESE_VERSION);
   app.add_option("--loss", typed.loss,
-                 "as_written (the original script's, with its slip), or DISTANCE[/CRITERION"
-                 "[:CONSTANT]]: " +
+                 "as_written (the original script's, with its slip), or\n"
+                 "DISTANCE[/CRITERION[:CONSTANT]]:\n" +
                      distance_names() +
-                     " / absolute, squared, huber:DELTA [as_written; with --all-pairs euclidean]");
+                     "\n/ absolute, squared, huber:DELTA [as_written; with --all-pairs euclidean]");
   app.add_option("--target", typed.target,
-                 "what a pair's distance is compared with: distance or squared_distance "
-                 "[distance]");
+                 "what a pair's distance is compared with: distance or\n"
+                 "squared_distance [distance]");
   auto* const points =
       app.add_option("--points", options.points, "points in all, landmarks among them [41]");
   auto* const landmarks = app.add_option("--landmarks", options.landmarks,
@@ -149,8 +153,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   auto* const dim = app.add_option("--dim", options.dimensions, "dimensions of the points [10]");
   auto* const data =
       app.add_option("--data", options.data,
-                     "CSV or NPY file of your own points, one a row, instead of drawn ones; a "
-                     "first column of text names them");
+                     "CSV or NPY file of your own points, one a row, instead of drawn\n"
+                     "ones; a first column of text names them");
   app.add_option("--unit", options.unit, "unit of the coordinates, to show with results");
   auto* const seed =
       app.add_option("--seed", typed.seed, "of points, split and random coordinates [0]");
@@ -160,23 +164,28 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
                                       "passes over the pairs [100; with --all-pairs 4000 steps]");
   auto* const batch = app.add_option("--batch", options.batch, "pairs a step [128]");
   app.add_flag("--all-pairs", options.all_pairs,
-               "every step takes all pairs of the training points, instead of a batch of them");
+               "every step takes all pairs of the training points, instead of a\n"
+               "batch of them");
   app.add_option("--learning-rate", options.learning_rate, "Adam's [0.001]")
-      ->default_val(default_learning_rate)
       ->check(number_fault, "");
-  app.add_option("--variant", options.variant,
-                 "which kernel trains: a name of the registry, or reference [the best]");
-  app.add_option("--out", options.out,
-                 "new folder for data, loss, predictions, summary.json and pictures; one that is "
-                 "there already is refused [nothing is written]");
+  auto* const variant =
+      app.add_option("--variant", options.variant,
+                     "which kernel trains: op/device/variant/precision, or reference [the\n"
+                     "best]; an unknown name is answered with those that there are");
+  auto* const out =
+      app.add_option("--out", options.out,
+                     "new folder for data, loss, predictions, summary.json and pictures;\n"
+                     "one that is there already is refused [nothing is written]");
   app.add_flag("--no-pictures", typed.no_pictures, "write all but the pictures");
   for (CLI::Option* const integer : {points, landmarks, dim, seed, init_seed, epochs, batch}) {
     integer->check(integer_fault, "");
   }
+  for (CLI::Option* const word : {data, variant, out}) word->check(word_fault, "");
   data->excludes(points)->excludes(dim);
   batch->excludes("--all-pairs");
   app.footer(
-      "Exit code: 0 done; 1 for a file of points that cannot be used, a training that is no longer "
+      "Exit code: 0 done; 1 for a file of points that cannot be used, a training that is no "
+      "longer\n"
       "finite or results that cannot be written; 2 for options that cannot be; 130 when stopped.");
   try {
     app.parse(argc, argv);

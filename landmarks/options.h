@@ -23,7 +23,7 @@ struct Options {
   std::int64_t epochs = 0;
   std::int64_t batch = 128;
   bool all_pairs = false;
-  double learning_rate = 0;
+  double learning_rate = 1e-3;
   std::string variant;  ///< empty: the best
   std::string data;     ///< a file of the user's points; empty: points are drawn
   std::string unit;     ///< of coordinates, for output; empty: none
