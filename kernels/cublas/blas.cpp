@@ -30,8 +30,8 @@ cublasComputeType_t compute_type(Precision precision) {
 
 void check(cublasStatus_t status, const char* call, const char* file, int line) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw Failure(
-      fmt::format("cublas: {}: {}, at {}:{}", call, static_cast<int>(status), file, line));
+  throw Failure(fmt::format("cublas: {}: {} ({}), at {}:{}", call, cublasGetStatusName(status),
+                            cublasGetStatusString(status), file, line));
 }
 
 Blas::Blas(Precision precision) : compute_(compute_type(precision)) {
@@ -41,7 +41,7 @@ Blas::Blas(Precision precision) : compute_(compute_type(precision)) {
 Blas::~Blas() {
   const cublasStatus_t status = cublasDestroy(handle_);
   if (status != CUBLAS_STATUS_SUCCESS) {
-    std::fprintf(stderr, "cublas: cublasDestroy: %d\n", static_cast<int>(status));
+    std::fprintf(stderr, "cublas: cublasDestroy: %s\n", cublasGetStatusName(status));
   }
 }
 
