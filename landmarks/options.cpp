@@ -184,9 +184,9 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   data->excludes(points)->excludes(dim);
   batch->excludes("--all-pairs");
   app.footer(
-      "Exit code: 0 done; 1 for a file of points that cannot be used, a training that is no "
-      "longer\n"
-      "finite or results that cannot be written; 2 for options that cannot be; 130 when stopped.");
+      "Exit code: 0 done; 1 for a file of points that cannot be used, a training that is no\n"
+      "longer finite or results that cannot be written; 2 for options that cannot be; 130 when\n"
+      "stopped.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
