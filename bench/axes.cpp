@@ -82,7 +82,7 @@ std::vector<ProblemSpec> shapes(std::string_view op, bool quick) {
 
 std::vector<ProblemSpec> named_shapes(std::string_view op, const std::vector<std::string>& names,
                                       const Network& network) {
-  const std::vector<ProblemSpec> usual = shapes(op, false);
+  std::vector<ProblemSpec> usual = shapes(op, false);
   std::vector<ProblemSpec> list;
   for (const std::string& text : names) {
     const bool of_fit = text.find("/trainings:") != std::string::npos;
