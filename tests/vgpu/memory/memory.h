@@ -105,7 +105,11 @@ class Memory {
   [[nodiscard]] std::uint8_t* shadow() const { return shadow_; }
 
  private:
+#ifdef __SANITIZE_THREAD__  // which leaves a program little address space
+  static constexpr std::uint64_t kReservedBytes = std::uint64_t{1} << 37;
+#else
   static constexpr std::uint64_t kReservedBytes = std::uint64_t{1} << 40;
+#endif
   static constexpr std::uint64_t kGuardBytes = 4096;
 
   [[nodiscard]] const Allocation* nearest_below(Address address) const;
