@@ -90,6 +90,10 @@ std::vector<ProblemSpec> named_shapes(std::string_view op, const std::vector<std
     if (spec.pairs < 1) throw UsageError(fmt::format("'{}'; expected a pair or more", text));
     const bool taken = std::ranges::any_of(
         usual, [&](const ProblemSpec& other) { return other.form == spec.form; });
+    if (op == "fit" && of_fit && !taken) {
+      throw UsageError(
+          fmt::format("'{}'; expected the form {} with trainings", text, name(usual.front().form)));
+    }
     if (taken && (!of_fit || op == "fit")) list.push_back(spec);
   }
   if (op == "adam") return usual;

@@ -136,8 +136,10 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.add_flag("--progress", options.progress, "a line per row with the time left");
   if (!parse_command_line(app, argc, argv)) return std::nullopt;
 
-  if (options.quick) options.goal_seconds = 0.03;
-  if (options.quick) options.ceiling_seconds = 2.0;
+  if (options.quick) {
+    options.goal_seconds = 0.03;
+    options.ceiling_seconds = 2.0;
+  }
   for (const std::string& argument : app.remaining()) {
     if (!argument.starts_with("--benchmark_") && !argument.starts_with("--v=")) {
       throw UsageError(fmt::format("{}: unknown argument; see --help", argument));
@@ -150,7 +152,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
                                   "--benchmark_time_unit=us", "--benchmark_counters_tabular=true"});
 
   options.patience = parse_positive("--patience", patience, 1e4);
-  if (!ceilings.empty()) {
+  if (app.count("--ceilings") > 0) {
     options.ceiling_seconds = parse_positive("--ceilings", ceilings, 1e4);
   }
   options.network = Network::parse(network);

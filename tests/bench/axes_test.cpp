@@ -66,6 +66,9 @@ TEST(Axes, NamedShapesGoToTheOpsThatTakeThem) {
   EXPECT_EQ(named("adam"), List{"parameters:44610"});
   EXPECT_THROW(named_shapes("fit", {"dense/points:0/pairs:0"}, seed_network()), UsageError);
   EXPECT_THROW(named_shapes("adam", {"dense/points:1/pairs:1"}, seed_network()), UsageError);
+  // What no op is timed at.
+  EXPECT_THROW(named_shapes("fit", {"dense/points:2/pairs:1/trainings:2"}, seed_network()),
+               UsageError);
 }
 
 TEST(Axes, WhatIsNoShapeIsRefused) {

@@ -92,7 +92,8 @@ class Usage(unittest.TestCase):
         self.refused("--patience=0", says="--patience")
         self.refused("--shape", "dense/points:3/pairs:2", says="--shape: 'dense/points:3/pairs:2'; expected")
         self.refused("--shape", "all/points:0/pairs:0", says="expected a pair or more")
-        self.refused("--ceilings=nan", says="--ceilings: 'nan'; expected a number above 0")
+        for seconds in ("nan", "0", "-1", "1e5", ""):
+            self.refused("--ceilings", seconds, says=f"--ceilings: '{seconds}'; expected a number above 0")
         self.refused("--benchmark_unknown", says="--benchmark_unknown")
         self.refused("--quick", says="SIAMESE_ISA", SIAMESE_ISA="mmx")
 
