@@ -25,10 +25,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ADAM = "--benchmark_filter=^adam/cpu_eigen/float32/"
+PATIENCE = 600  # seconds for a call, most of them for ThreadSanitizer
 
 
 def run(program, *words, **environment):
-    return subprocess.run([program, *words], capture_output=True, text=True, timeout=120,
+    return subprocess.run([program, *words], capture_output=True, text=True, timeout=PATIENCE,
                           env={**os.environ, **environment}, check=False)
 
 

@@ -28,6 +28,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 PROGRAM = sys.argv.pop(1)
 PLACES = Path(__file__).parents[2] / "landmarks" / "data" / "places.csv"
 QUICK = ["--epochs", "2"]
+PATIENCE = 600  # seconds for a call, most of them for ThreadSanitizer
 DATA_FILES = {"points.csv", "points.npy", "features.csv", "pairs.csv", "split.csv", "loss.csv",
               "predictions.csv", "predictions.npy", "aligned.csv", "summary.json"}
 
@@ -50,7 +51,7 @@ class ProgramTest(unittest.TestCase):
 
     def call(self, *arguments, **options):
         return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True,
-                              timeout=120, check=False, **options)
+                              timeout=PATIENCE, check=False, **options)
 
     def succeed(self, *arguments, **options):
         done = self.call(*arguments, **options)
@@ -370,7 +371,7 @@ class Output(ProgramTest):
     def test_full_standard_output(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
             done = subprocess.run([PROGRAM, *QUICK], stdout=full, stderr=subprocess.PIPE, text=True,
-                                  timeout=60, check=False)
+                                  timeout=PATIENCE, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("siamese_landmarks: cannot write to standard output", done.stderr)
 
@@ -464,7 +465,7 @@ class Interruption(ProgramTest):
         return process
 
     def expect_stopped(self, process):
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 130)
         self.assertIn("siamese_landmarks: stopped, as asked; nothing was written", errors)
         self.assertEqual(list(self.folder.iterdir()), [])
@@ -492,7 +493,7 @@ class Interruption(ProgramTest):
         while process.stdout.readline() != "drawing\n":
             self.assertIsNone(process.poll())
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 130)
         self.assertEqual(errors.splitlines()[-1], "siamese_landmarks: stopped, as asked, at the pictures; "
                                                   f"{self.out} has all else")
@@ -518,7 +519,7 @@ class CompareLosses(ProgramTest):
 
     def compare(self, *words):
         return subprocess.run([sys.executable, self.SCRIPT, *map(str, words)], capture_output=True,
-                              text=True, timeout=600, check=False)
+                              text=True, timeout=PATIENCE, check=False)
 
     def program(self, text):
         path = self.write("program", text)
@@ -575,7 +576,7 @@ class Places(ProgramTest):
 
     def places(self, *words):
         return subprocess.run([sys.executable, PLACES.with_name("places.py"), *map(str, words)],
-                              capture_output=True, text=True, timeout=60, check=False)
+                              capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     def test_names_the_release_it_converts(self):
         self.write("tzdata.zi", "# version 2031x\n# more\n")
