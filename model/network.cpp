@@ -111,6 +111,12 @@ std::int64_t Network::parameter_count() const {
   return layers_.back().bias_offset + layers_.back().outputs;
 }
 
+std::int64_t Network::greatest_outputs() const {
+  std::int64_t greatest = 0;
+  for (const Layer& layer : layers_) greatest = std::max(greatest, layer.outputs);
+  return greatest;
+}
+
 std::int64_t Network::hidden_width() const {
   std::int64_t width = 0;
   for (const Layer& layer : layers_) width += layer.outputs;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -40,6 +41,10 @@ class Network {
   std::int64_t input_width() const { return layers_.front().inputs; }
   std::int64_t embedding_width() const { return layers_.back().outputs; }
   std::int64_t parameter_count() const;
+
+  /// The greatest width of a layer's output, and of those and the input.
+  std::int64_t greatest_outputs() const;
+  std::int64_t greatest_width() const { return std::max(input_width(), greatest_outputs()); }
 
   /// Elements per point of the activations of every layer but the last.
   std::int64_t hidden_width() const;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 
@@ -26,9 +25,7 @@ Launch eigen_forward(const PairForwardArgs<T>& args, GemmFunction<T> gemm) {
 }
 
 inline std::int64_t eigen_backward_workspace(const Network& network, std::int64_t points) {
-  std::int64_t widest = 0;
-  for (const Layer& layer : network.layers()) widest = std::max(widest, layer.outputs);
-  return 2 * points * widest;
+  return 2 * points * network.greatest_outputs();
 }
 
 template <class T>

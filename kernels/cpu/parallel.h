@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/flush_to_zero.h"
+#include "kernels/multiples.h"
 
 // The one place where the CPU kernels start threads, and how these wait for each other.
 //
@@ -49,7 +50,7 @@ class Team {
     std::int64_t end;
   };
   Range share(std::int64_t count, std::int64_t grain = 1) const {
-    const std::int64_t grains = (count + grain - 1) / grain;
+    const std::int64_t grains = ceil_div(count, grain);
     return {grains * index_ / size_ * grain,
             std::min(grains * (index_ + 1) / size_ * grain, count)};
   }

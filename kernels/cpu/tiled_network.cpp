@@ -3,13 +3,10 @@
 #include <algorithm>
 
 #include "kernels/cpu/simd/dispatch.h"
+#include "kernels/multiples.h"
 
 namespace siamese {
 namespace {
-
-std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 template <class T>
 Buffer<T> zeros(std::int64_t count) {
@@ -26,9 +23,8 @@ constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(T));
 
 Tiling::Tiling(std::int64_t items_, std::int64_t most, std::int64_t grain, int threads)
     : items(items_) {
-  const auto divide = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
-  const std::int64_t rounds = std::max<std::int64_t>(divide(items, threads * most), 1);
-  size = std::max(round_up(divide(items, threads * rounds), grain), grain);
+  const std::int64_t rounds = std::max<std::int64_t>(ceil_div(items, threads * most), 1);
+  size = std::max(round_up(ceil_div(items, threads * rounds), grain), grain);
 }
 
 template <class T>

@@ -7,6 +7,7 @@
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd/tiled.h"
 #include "kernels/device.h"
+#include "kernels/multiples.h"
 #include "model/network.h"
 
 namespace siamese {
@@ -17,7 +18,7 @@ struct Tiling {
   std::int64_t size = 0;
 
   Tiling(std::int64_t items, std::int64_t most, std::int64_t grain, int threads);
-  std::int64_t count() const { return (items + size - 1) / size; }
+  std::int64_t count() const { return ceil_div(items, size); }
   std::int64_t begin(std::int64_t tile) const { return tile * size; }
   std::int64_t length(std::int64_t tile) const { return std::min(size, items - begin(tile)); }
 };

@@ -11,6 +11,7 @@
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/pack.cuh"
 #include "kernels/cuda/variant_parts.h"
+#include "kernels/multiples.h"
 #include "model/error.h"
 
 namespace siamese::cuda {

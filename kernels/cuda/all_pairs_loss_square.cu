@@ -26,7 +26,7 @@ template <Distance distance, class T>
 __global__ void all_pairs_square(const AllPairsLossArgs<T> args, double mean,
                                  double* __restrict__ point_costs,  // [n]: of i with all others
                                  T* __restrict__ merge_parts) {     // [warps, merge parameters]
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int lane = own_lane();
   const std::int64_t width = args.width;
   const std::int64_t merge_width = merge_parameters(distance, width);
   const Merge<distance, T> merge(args.merge, width);

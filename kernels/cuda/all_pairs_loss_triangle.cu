@@ -28,6 +28,7 @@
 #include "kernels/cuda/ordered_sum.h"
 #include "kernels/cuda/pair_loss.cuh"
 #include "kernels/cuda/variant_parts.h"
+#include "kernels/multiples.h"
 
 namespace siamese::cuda {
 namespace {
@@ -165,7 +166,7 @@ class LanePoints {
   template <bool edge>
   __device__ double meet(const Chunk<max_width>& chunk, std::int64_t first_j, const Args& args,
                          float (&travelling)[max_width]) {
-    const int lane = static_cast<int>(threadIdx.x) % warp_size;
+    const int lane = own_lane();
     const auto constant = static_cast<float>(args.loss.constant);
     float costs[points_a_lane] = {};
 #pragma unroll 1
@@ -236,8 +237,8 @@ __global__ void __launch_bounds__(most_warps* warp_size, resident_warps(points_a
   __shared__ Rows<max_width> g_j[most_warps];
   __shared__ double warp_costs[most_warps];
 
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  const int lane = own_lane();
+  const int warp = own_warp();
   const std::int64_t width = args.width;
   constexpr int points_a_warp = points_a_lane * warp_size;
   const std::int64_t strip_points = schedule.strip_chunks() * warp_size;

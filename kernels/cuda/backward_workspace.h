@@ -2,9 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "kernels/device.h"
 #include "kernels/ops.h"
@@ -19,10 +17,8 @@ struct BackwardWorkspace {
   Buffer<T> previous;
 
   explicit BackwardWorkspace(const PairBackwardArgs<T>& args) {
-    std::int64_t widest = 0;
-    for (const Layer& layer : args.network->layers()) widest = std::max(widest, layer.outputs);
-    dz = Buffer<T>(Device::cuda, args.points * widest);
-    previous = Buffer<T>(Device::cuda, args.points * widest);
+    dz = Buffer<T>(Device::cuda, args.points * args.network->greatest_outputs());
+    previous = Buffer<T>(Device::cuda, dz.size());
   }
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/shared_memory.h"
+#include "kernels/multiples.h"
 
 namespace siamese::cuda {
 namespace {
@@ -41,7 +42,7 @@ ChainStep plan_step(const ChainProduct& product, int rows) {
 ChainPlan plan_rows(const std::vector<ChainProduct>& products, std::int64_t width, int rows) {
   ChainPlan plan{};
   plan.rows = rows;
-  plan.pitch = static_cast<int>(ceil_div(rows, 32)) * 32 + 4;
+  plan.pitch = static_cast<int>(round_up(rows, 32)) + 4;
   plan.steps = static_cast<int>(products.size());
   std::int64_t widest = width;
   for (int s = 0; s < plan.steps; ++s) {
@@ -104,9 +105,7 @@ std::optional<std::string> why_no_chain(const Network& network) {
     return fmt::format("{} layers; expected at most {}; tiled serves more", layers,
                        most_chain_layers);
   }
-  std::int64_t widest = network.input_width();
-  for (const Layer& layer : network.layers()) widest = std::max(widest, layer.outputs);
-  if (widest > widest_layer) {
+  if (const std::int64_t widest = network.greatest_width(); widest > widest_layer) {
     return fmt::format("a layer of {}; a block holds points of at most {}; tiled serves wider ones",
                        widest, widest_layer);
   }

@@ -13,6 +13,7 @@
 #include "kernels/cuda/endpoint_sort.h"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
+#include "kernels/multiples.h"
 
 namespace siamese::cuda {
 namespace {
@@ -46,8 +47,8 @@ struct Endpoints {
 /// are the lanes of the round with the same digit. Lanes past the last endpoint are left out.
 template <class Use>
 __device__ void for_each_endpoint(const Endpoints& in, Use use) {
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  const int lane = own_lane();
+  const int warp = own_warp();
   const std::int64_t begin = blockIdx.x * tile + warp * warp_stretch;
   for (int round = 0; round < rounds; ++round) {
     const std::int64_t i = begin + round * warp_size + lane;
@@ -61,8 +62,8 @@ __device__ void for_each_endpoint(const Endpoints& in, Use use) {
 
 /// Counts the digits of each warp's stretch.
 __device__ void count_digits(const Endpoints& in, int (&counts)[warps][digits]) {
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  const int lane = own_lane();
+  const int warp = own_warp();
   for (int digit = lane; digit < digits; digit += warp_size) counts[warp][digit] = 0;
   __syncwarp();
   for_each_endpoint(in, [&](std::int64_t, int digit, unsigned peers) {
@@ -87,8 +88,8 @@ struct BlockSums {
 /// Sums of `value` over a block, all of whose threads take part.
 __device__ BlockSums block_sums(std::int64_t value) {
   __shared__ std::int64_t warp_sums[warps];
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  const int lane = own_lane();
+  const int warp = own_warp();
   std::int64_t sum = value;
   for (int offset = 1; offset < warp_size; offset *= 2) {
     const std::int64_t below = __shfl_up_sync(full_warp, sum, offset);
@@ -138,7 +139,7 @@ __global__ void scatter_endpoints(const Endpoints in, const std::int64_t* __rest
   }
   __syncthreads();
 
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int lane = own_lane();
   std::int64_t* const next = places[threadIdx.x / warp_size];
   for_each_endpoint(in, [&](std::int64_t i, int digit, unsigned peers) {
     const unsigned below = peers & ((1U << lane) - 1);

@@ -18,8 +18,7 @@ std::optional<std::string> why_no_fit(const FitArgs<T>& args) {
   }
   const std::int64_t batch = std::min(args.batch, args.training.pairs.count);
   const std::int64_t rows = std::min(args.training.points, 2 * batch);
-  std::int64_t widest = network.input_width();
-  for (const Layer& layer : network.layers()) widest = std::max(widest, layer.outputs);
+  const std::int64_t widest = network.greatest_width();
   const std::int64_t elements =
       (std::max({rows, batch, widest}) + panel_row_tile) * panel_stride<T>(widest + 1);
   if (elements >= most_elements) {

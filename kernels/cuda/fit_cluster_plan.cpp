@@ -7,6 +7,7 @@
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/panel.h"
 #include "kernels/cuda/shared_memory.h"
+#include "kernels/multiples.h"
 #include "model/adam.h"
 
 namespace siamese::cuda {

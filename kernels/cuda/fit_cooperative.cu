@@ -16,6 +16,7 @@
 #include "kernels/cuda/fit_team.cuh"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/variant_parts.h"
+#include "kernels/multiples.h"
 
 namespace siamese::cuda {
 namespace {

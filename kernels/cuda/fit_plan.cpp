@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/panel.h"
+#include "kernels/multiples.h"
 #include "model/adam.h"
 
 namespace siamese::cuda {
@@ -13,7 +14,7 @@ class Arena {
   explicit Arena(std::int64_t shared_bytes) : most_shared_(shared_bytes) {}
 
   Place take(std::int64_t bytes) {
-    bytes = (bytes + alignment - 1) / alignment * alignment;
+    bytes = round_up(bytes, alignment);
     const bool shared = shared_ + bytes <= most_shared_;
     std::int64_t& used = shared ? shared_ : workspace_;
     const Place place{shared, used};

@@ -10,6 +10,7 @@
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/variant_parts.h"
 #include "kernels/cuda/weight_image.cuh"
+#include "kernels/multiples.h"
 
 // What the fused rungs share: a block keeps all parameters in shared memory, copied from an image
 // that a small launch makes first (weight_image.h), and each unit of its warps takes rows of X
@@ -32,7 +33,7 @@ template <class Chain, int blocks>
 __device__ void finish(const FusedLayer& layer, const float* bias, std::int64_t points,
                        std::int64_t first_row, int first_column, const float (&sums)[blocks][4],
                        float* output, Chain& chain) {
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int lane = own_lane();
   const bool aligned = holds_pairs(output, layer.outputs);
   with_activation(layer.activation, [&](auto activation) {
 #pragma unroll

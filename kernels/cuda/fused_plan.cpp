@@ -2,22 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "kernels/cuda/launch.h"
+#include "kernels/multiples.h"
 
 namespace siamese::cuda {
 namespace {
 
-int padded(std::int64_t width) {
-  return static_cast<int>(ceil_div(width, product_depth) * product_depth);
-}
-
-std::int64_t widest(const Network& network) {
-  std::int64_t width = network.input_width();
-  for (const Layer& layer : network.layers()) width = std::max(width, layer.outputs);
-  return width;
-}
+int padded(std::int64_t width) { return static_cast<int>(round_up(width, product_depth)); }
 
 }  // namespace
 
@@ -43,7 +34,7 @@ FusedPlan plan_fused(const Network& network, const FusedForm& form) {
     const Layer& layer = network.layers()[static_cast<std::size_t>(l)];
     plan.layer[l] = places.take_layer(layer, layer.inputs, layer.outputs);
   }
-  plan.widest = padded(widest(network));
+  plan.widest = padded(network.greatest_width());
   plan.pitch = plan.widest + form.padding;
   plan.activation_bytes = form.buffers * form.rows * plan.pitch * 2;
   plan.activations = places.take(form.units * plan.activation_bytes);
@@ -56,7 +47,7 @@ std::optional<std::string> why_not_fused(const Network& network, const FusedForm
   if (layers > most_fused_layers) {
     return fmt::format("{} layers; expected at most {}", layers, most_fused_layers);
   }
-  if (const std::int64_t width = widest(network); width > form.widest_layer) {
+  if (const std::int64_t width = network.greatest_width(); width > form.widest_layer) {
     return fmt::format("a layer of {}; a block holds rows of at most {}", width, form.widest_layer);
   }
   const std::int64_t bytes = plan_fused(network, form).shared_bytes;

@@ -24,9 +24,6 @@
 
 namespace siamese::cuda::fused {
 
-__device__ inline int lane() { return static_cast<int>(threadIdx.x) % warp_size; }
-__device__ inline int warp() { return static_cast<int>(threadIdx.x) / warp_size; }
-
 /// A matrix in shared memory.
 template <class T>
 struct Matrix {
@@ -47,17 +44,18 @@ struct Walk {
 
   /// Of A's fragments, 16 rows each, from a row on.
   static __device__ Walk over_a(const Operand16& a, int row) {
-    const int half = lane() / 16 * 8;
+    const int half = own_lane() / 16 * 8;
     return lies == Lies::along_k
-               ? Walk{a.at(row + lane() % 16, half), 16, 16 * a.pitch}
-               : Walk{a.at(half + lane() % 8, row + lane() / 8 % 2 * 8), 16 * a.pitch, 16};
+               ? Walk{a.at(row + own_lane() % 16, half), 16, 16 * a.pitch}
+               : Walk{a.at(half + own_lane() % 8, row + own_lane() / 8 % 2 * 8), 16 * a.pitch, 16};
   }
   /// Of B's fragments, two side by side, from a column of C on.
   static __device__ Walk over_b(const Operand16& b, int column) {
-    const int half = lane() / 16 * 8;
+    const int half = own_lane() / 16 * 8;
     return lies == Lies::along_k
-               ? Walk{b.at(column + half + lane() % 8, lane() / 8 % 2 * 8), 16, 16 * b.pitch}
-               : Walk{b.at(lane() % 16, column + half), 16 * b.pitch, 16};
+               ? Walk{b.at(column + half + own_lane() % 8, own_lane() / 8 % 2 * 8), 16,
+                      16 * b.pitch}
+               : Walk{b.at(own_lane() % 16, column + half), 16 * b.pitch, 16};
   }
 
   /// The fragments `i` times 16 rows further on.
@@ -80,8 +78,8 @@ struct Piece {
 #pragma unroll
     for (int i = 0; i < row_tiles * 4; ++i) {
       float(&sum)[4] = sums[i / 4][i / 2 % 2];
-      use(row + i / 4 * 16 + i % 2 * 8 + lane() / 4, column + i / 2 % 2 * 8 + lane() % 4 * 2,
-          sum[i % 2 * 2], sum[i % 2 * 2 + 1]);
+      use(row + i / 4 * 16 + i % 2 * 8 + own_lane() / 4,
+          column + i / 2 % 2 * 8 + own_lane() % 4 * 2, sum[i % 2 * 2], sum[i % 2 * 2 + 1]);
     }
   }
 
@@ -111,7 +109,7 @@ __device__ void for_each_piece(int rows, int columns, Use use) {
   const int across = columns / 16;
   const int count = rows / (16 * row_tiles) * across;
 #pragma unroll 1
-  for (int i = warp(); i < count; i += warps) {
+  for (int i = own_warp(); i < count; i += warps) {
     Piece<row_tiles> piece{i / across * (16 * row_tiles), i % across * 16, {}};
     use(piece);
   }
@@ -134,14 +132,14 @@ __device__ inline void store_pair(float* to, float first, float second) {
 }
 
 /// The row of a tile that this lane fills, four lanes a row.
-__device__ inline int own_row() { return warp() * 8 + lane() / 4; }
+__device__ inline int own_row() { return own_warp() * 8 + own_lane() / 4; }
 
 /// to [step_rows, columns]: of this lane's own row the pairs of neighbours pair(column), up to
 /// `batch` of them under way together, in registers.
 template <int batch, class Pair>
 __device__ void fill(const Operand16& to, int columns, Pair pair) {
   static_assert(step_rows == warps * 8);
-  const auto column_of = [](int i) { return i * 8 + lane() % 4 * 2; };
+  const auto column_of = [](int i) { return i * 8 + own_lane() % 4 * 2; };
   in_batches<batch>(
       0, 1, columns / 8, [&](int i) { return pair(column_of(i)); },
       [&](int i, float2 value) { store_pair(to.at(own_row(), column_of(i)), value.x, value.y); });
@@ -178,7 +176,7 @@ class MiddleGradient {
       }
       if (const int last = column() + (middle_column_tiles - 1) * 8; last < columns) {
         std::uint32_t b[2];
-        mma::load_matrices<true>(dz.at(k + lane() % 16, last), b);
+        mma::load_matrices<true>(dz.at(k + own_lane() % 16, last), b);
         multiply(middle_column_tiles - 1, b);
       }
     }
@@ -189,12 +187,12 @@ class MiddleGradient {
     const bool aligned = holds_pairs(gradient, columns);
 #pragma unroll
     for (int i = 0; i < 2 * middle_row_tiles; ++i) {
-      const int r = row() + i * 8 + lane() / 4;
+      const int r = row() + i * 8 + own_lane() / 4;
       if (r >= rows) break;
 #pragma unroll
       for (int j = 0; j < middle_column_tiles; ++j) {
         const float(&sum)[4] = sums_[i / 2][j];
-        fused::store_pair(gradient + r * columns, column() + j * 8 + lane() % 4 * 2, columns,
+        fused::store_pair(gradient + r * columns, column() + j * 8 + own_lane() % 4 * 2, columns,
                           aligned, {sum[i % 2 * 2], sum[i % 2 * 2 + 1]});
       }
     }
@@ -202,8 +200,8 @@ class MiddleGradient {
 
  private:
   static_assert(middle_column_tiles % 2 == 1);
-  static __device__ int row() { return warp() % 4 * (middle_row_tiles * 16); }
-  static __device__ int column() { return warp() / 4 * (middle_column_tiles * 8); }
+  static __device__ int row() { return own_warp() % 4 * (middle_row_tiles * 16); }
+  static __device__ int column() { return own_warp() / 4 * (middle_column_tiles * 8); }
 
   float sums_[middle_row_tiles][middle_column_tiles][4] = {};
 };
@@ -333,9 +331,9 @@ class Step {
       const FusedLayer& of = layer(l - 1);
       const int held = plan_.held[l - 1];
       const Matrix<float> gradient = gradient_of(l);
-      for (int row = warp(); row < of.inputs + 1 - held; row += warps) {
+      for (int row = own_warp(); row < of.inputs + 1 - held; row += warps) {
         float* const to = gradients + of.parameters + (held + row) * of.outputs;
-        for (int c = lane(); c < of.outputs; c += warp_size) to[c] = *gradient.at(row, c);
+        for (int c = own_lane(); c < of.outputs; c += warp_size) to[c] = *gradient.at(row, c);
       }
     }
   }

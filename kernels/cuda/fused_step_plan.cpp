@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/launch.h"
+#include "kernels/multiples.h"
 
 namespace siamese::cuda {
 namespace {

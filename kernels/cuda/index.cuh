@@ -16,4 +16,8 @@ __device__ inline std::int64_t grid_threads() {
   return static_cast<std::int64_t>(gridDim.x) * blockDim.x;
 }
 
+/// Number of this thread in its warp, and of its warp in the block, which has one dimension.
+__device__ inline int own_lane() { return static_cast<int>(threadIdx.x) % warp_size; }
+__device__ inline int own_warp() { return static_cast<int>(threadIdx.x) / warp_size; }
+
 }  // namespace siamese::cuda

@@ -5,6 +5,7 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/probe.h"
+#include "kernels/multiples.h"
 #include "model/error.h"
 
 namespace siamese::cuda {

@@ -28,8 +28,6 @@ std::optional<std::string> why_before_90();
 
 inline cudaStream_t cuda_stream(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
 
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 /// Blocks for a kernel that strides over its work by the whole grid: enough to cover `items` at
 /// `per_block` a block, but no more than fill the device a few times over. 0 for no items.
 unsigned strided_blocks(std::int64_t items, std::int64_t per_block);

@@ -13,6 +13,7 @@
 #include "kernels/cuda/pack.cuh"
 #include "kernels/cuda/product.cuh"
 #include "kernels/cuda/tiled_plan.h"
+#include "kernels/multiples.h"
 
 // The product (product.cuh) of the mma rungs, on tensor cores, with float32 sums. A block computes
 // a tile of C, of 128 rows by 4 warps or of 32 by 2; a warp has 32 or 16 whole rows of it in
@@ -189,7 +190,7 @@ class Stage {
   __device__ void copy_edge(float* to, int i, int depth) const {
     // 8 lanes at a time begin one element further on, so that a warp's stores lie in all banks.
     // Unrolled, this rare path would take the registers of the sums.
-    const int first = static_cast<int>(threadIdx.x) % warp_size / 8;
+    const int first = own_lane() / 8;
 #pragma unroll 1
     for (int turn = 0; turn < pack; ++turn) {
       const int e = (first + turn) % pack;
@@ -219,7 +220,7 @@ __device__ void read_matrices(const Slice<precision, lies, extent>& slice, int r
                               std::uint32_t (&registers)[count]) {
   using Elements = Slice<precision, lies, extent>;
   constexpr int matrix_depth = 16 / int{sizeof(Element<precision>)};
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int lane = own_lane();
   const auto matrix_row = [&](int i) { return row + (rows_first ? i % 2 : i / 2) * 8; };
   const auto matrix_k = [&](int i) { return k + (rows_first ? i / 2 : i % 2) * matrix_depth; };
   if constexpr (precision != Precision::bf16 && lies == Lies::along_rows) {
@@ -262,8 +263,8 @@ __global__ void __launch_bounds__(warps_of(tile_rows) * warp_size, 1)
   const std::int64_t k_begin = part * part_depth;
   const std::int64_t k_end =
       k_begin + part_depth < product.depth ? k_begin + part_depth : product.depth;
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int warp_row = static_cast<int>(threadIdx.x) / warp_size * warp_rows;
+  const int lane = own_lane();
+  const int warp_row = own_warp() * warp_rows;
 
   float sums[row_tiles][columns_of_tiles][4] = {};
   Stage<precision, a_lies, tile_rows, threads> a_stage(product.a, first_row, k_begin);

@@ -30,7 +30,7 @@ class WarpChain {
                                                 unit() * plan.activation_bytes)),
         pitch_(plan.pitch) {}
 
-  __device__ int unit() const { return static_cast<int>(threadIdx.x) / warp_size; }
+  __device__ int unit() const { return own_warp(); }
   __device__ int first_row() const { return 0; }
 
   __device__ void load(const float* x, std::int64_t points, const FusedLayer& layer,
@@ -41,8 +41,8 @@ class WarpChain {
       if (s * product_depth >= layer.depth) break;
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const float2 pair = matrix.pair(row + lane() / 4 + i % 2 * 8,
-                                        s * product_depth + i / 2 * 8 + lane() % 4 * 2);
+        const float2 pair = matrix.pair(row + own_lane() / 4 + i % 2 * 8,
+                                        s * product_depth + i / 2 * 8 + own_lane() % 4 * 2);
         step_[s][i] = mma::bf16_pair(pair.x, pair.y);
       }
     }
@@ -55,7 +55,7 @@ class WarpChain {
     const auto* const weights = reinterpret_cast<const __nv_bfloat16*>(shared_ + layer.weights);
     for (int column = 0; column < layer.columns; column += product_depth) {
       const __nv_bfloat16* const at =
-          weights + lane() % 16 * layer.pitch + column + lane() / 16 * 8;
+          weights + own_lane() % 16 * layer.pitch + column + own_lane() / 16 * 8;
       float partial[2][2][4] = {};
 #pragma unroll
       for (int s = 0; s < steps; ++s) {
@@ -76,13 +76,13 @@ class WarpChain {
   }
 
   __device__ void keep(int column, int i, std::uint32_t pair) {
-    const int line = lane() / 4 + i * 8;
-    *reinterpret_cast<std::uint32_t*>(lines_ + line * pitch_ + column + lane() % 4 * 2) = pair;
+    const int line = own_lane() / 4 + i * 8;
+    *reinterpret_cast<std::uint32_t*>(lines_ + line * pitch_ + column + own_lane() % 4 * 2) = pair;
   }
 
   __device__ void turn(const FusedLayer& layer) {
     __syncwarp();
-    const __nv_bfloat16* const at = lines_ + lane() % 16 * pitch_ + lane() / 16 * 8;
+    const __nv_bfloat16* const at = lines_ + own_lane() % 16 * pitch_ + own_lane() / 16 * 8;
 #pragma unroll
     for (int s = 0; s < steps; ++s) {
       if (s * product_depth >= layer.columns) break;
@@ -92,8 +92,6 @@ class WarpChain {
   }
 
  private:
-  static __device__ int lane() { return static_cast<int>(threadIdx.x) % warp_size; }
-
   unsigned char* shared_;
   __nv_bfloat16* lines_;  // [16, pitch]
   int pitch_;

@@ -31,7 +31,7 @@ class GroupChain {
   __device__ GroupChain(const FusedPlan& plan, unsigned char* shared)
       : shared_(shared),
         group_(warpgroup::group_of_thread()),
-        first_row_(static_cast<int>(threadIdx.x) / warp_size % warpgroup::group_warps * 16) {
+        first_row_(own_warp() % warpgroup::group_warps * 16) {
     auto* const buffers = reinterpret_cast<std::uint32_t*>(shared + plan.activations +
                                                            group_ * plan.activation_bytes);
     input_ = {buffers, warpgroup::rows};
@@ -44,7 +44,7 @@ class GroupChain {
   __device__ void load(const float* x, std::int64_t points, const FusedLayer& layer,
                        std::int64_t row) {
     const fused::PaddedMatrix matrix(x, points, layer.inputs);
-    const int lane = static_cast<int>(threadIdx.x) % warp_size;
+    const int lane = own_lane();
     in_batches<fused::load_batch>(
         0, 1, layer.depth / 8 * 2,
         [&](int block) {

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/multiples.h"
+
 namespace siamese::cuda {
 
 /// Elements that load and store as one 16-byte pack (pack.cuh).
@@ -22,15 +24,14 @@ struct Panel {
 /// packs of neighbouring rows lie in different banks of shared memory.
 template <class T>
 constexpr std::int64_t panel_stride(std::int64_t columns) {
-  const std::int64_t packs = (columns + pack_elements<T> - 1) / pack_elements<T>;
-  return (packs | 1) * pack_elements<T>;
+  return (ceil_div(columns, pack_elements<T>) | 1) * pack_elements<T>;
 }
 
 /// Bytes of a panel, with its padding.
 template <class T>
 constexpr std::int64_t panel_bytes(std::int64_t rows, std::int64_t columns) {
-  const std::int64_t tiles = (rows + panel_row_tile - 1) / panel_row_tile;
-  return tiles * panel_row_tile * panel_stride<T>(columns) * static_cast<std::int64_t>(sizeof(T));
+  return round_up(rows, panel_row_tile) * panel_stride<T>(columns) *
+         static_cast<std::int64_t>(sizeof(T));
 }
 
 }  // namespace siamese::cuda

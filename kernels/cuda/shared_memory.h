@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/multiples.h"
+
 namespace siamese::cuda {
 
 /// What a kernel's own variables, with their alignment, may take of a block's shared memory beside
@@ -24,7 +26,7 @@ class SharedLayout {
 
   std::int64_t take(std::int64_t bytes) {
     const std::int64_t at = bytes_;
-    bytes_ += (bytes + alignment_ - 1) / alignment_ * alignment_;
+    bytes_ += round_up(bytes, alignment_);
     return at;
   }
   std::int64_t bytes() const { return bytes_; }

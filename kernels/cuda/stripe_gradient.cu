@@ -7,6 +7,7 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/pack.cuh"
 #include "kernels/cuda/shared_memory.h"
+#include "kernels/multiples.h"
 
 namespace siamese::cuda {
 namespace {
@@ -33,7 +34,7 @@ __host__ __device__ int slab_points(const TallGradient& g) {
 }
 
 std::int64_t shared_bytes(const TallGradient& g) {
-  return ceil_div(narrow(g), pack) * pack * (packs(g) * pack + 2 * slab_points(g)) * 4;
+  return round_up(narrow(g), pack) * (packs(g) * pack + 2 * slab_points(g)) * 4;
 }
 
 /// A block's part of C. Neighbouring threads take neighbouring packs of a point's wide side; the

@@ -3,6 +3,7 @@
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/part_sum.cuh"
 #include "kernels/cuda/sum_parts.h"
+#include "kernels/multiples.h"
 
 namespace siamese::cuda {
 namespace {
@@ -12,11 +13,11 @@ constexpr int warps = 8;  // of a block, for a warp's width of elements; each su
 __global__ void sum_parts(const float* __restrict__ parts,  // [part_count, count]
                           std::int64_t part_count, std::int64_t count, float* __restrict__ sums) {
   __shared__ float warp_sums[warps][warp_size];
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  const int lane = own_lane();
+  const int warp = own_warp();
   const std::int64_t i = std::int64_t{blockIdx.x} * warp_size + lane;
   const bool exists = i < count;
-  const std::int64_t own_parts = (part_count - warp + warps - 1) / warps;
+  const std::int64_t own_parts = ceil_div(part_count - warp, warps);
   if (exists) {
     warp_sums[warp][lane] = part_sum(parts + warp * count, own_parts, warps * count, i);
   }

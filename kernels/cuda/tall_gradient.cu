@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/patch_gradient.h"
 #include "kernels/cuda/stripe_gradient.h"
+#include "kernels/multiples.h"
 
 namespace siamese::cuda {
 namespace {
@@ -13,7 +14,7 @@ constexpr std::int64_t depth_step = 16;   // whole slices of patch_gradient
 
 TallPlan plan(TallKernel kernel, std::int64_t points, std::int64_t blocks) {
   const std::int64_t parts = std::max(std::int64_t{2}, blocks);
-  const std::int64_t depth = ceil_div(ceil_div(points, parts), depth_step) * depth_step;
+  const std::int64_t depth = round_up(ceil_div(points, parts), depth_step);
   return {kernel, ceil_div(points, depth), depth};
 }
 

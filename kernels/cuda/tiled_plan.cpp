@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/multiples.h"
+
 namespace siamese::cuda {
 namespace {
 
@@ -9,10 +11,6 @@ constexpr int small_rows = 32;
 constexpr int large_rows = 128;
 constexpr std::int64_t slice_depth = 16;              // a multiple of every rung's slices
 constexpr std::int64_t least_part = 8 * slice_depth;  // below it a part's own sums are not worth it
-
-std::int64_t padded(std::int64_t extent, std::int64_t tile) {
-  return ceil_div(extent, tile) * tile;
-}
 
 // The cheapest width; the widest of equals.
 int columns_for(const TileWidths& choice, std::int64_t columns) {
@@ -35,14 +33,14 @@ TiledPlan plan_product(const TileWidths& widths, std::int64_t rows, std::int64_t
 TiledPlan plan_deep_product(const TileWidths& widths, std::int64_t rows, std::int64_t columns,
                             std::int64_t depth) {
   // Small tiles run slower; they have to save a quarter of the padding.
-  const bool large = 4 * padded(rows, large_rows) < 5 * padded(rows, small_rows);
+  const bool large = 4 * round_up(rows, large_rows) < 5 * round_up(rows, small_rows);
   TiledPlan plan{large ? large_rows : small_rows, columns_for(widths, columns), 1, depth};
   const std::int64_t tiles = plan.blocks(rows, columns);
   const std::int64_t wanted =
       widths.blocks_per_multiprocessor * device_limits().multiprocessors / tiles;
   const std::int64_t parts = std::min(wanted, ceil_div(depth, least_part));
   if (parts > 1) {
-    plan.part_depth = padded(ceil_div(depth, parts), slice_depth);
+    plan.part_depth = round_up(ceil_div(depth, parts), slice_depth);
     plan.parts = ceil_div(depth, plan.part_depth);
   }
   return plan;

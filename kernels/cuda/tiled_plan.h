@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "kernels/cuda/launch.h"
+#include "kernels/multiples.h"
 
 namespace siamese::cuda {
 

@@ -8,6 +8,7 @@
 #include "kernels/cuda/pack.cuh"
 #include "kernels/cuda/product.cuh"
 #include "kernels/cuda/tiled_plan.h"
+#include "kernels/multiples.h"
 
 // The product (product.cuh) of the tiled rungs, in float32. A block computes a tile of C. Slices of
 // A and B, 8 deep, pass through shared memory, each element fetched once a block; a thread keeps a

@@ -55,7 +55,7 @@ __device__ void add_outer(const warpgroup::Blocks& h, int columns, const warpgro
 /// use(row, column, sum) for each element of the sums, which this thread has, once.
 template <class Use>
 __device__ void each_outer(const OuterSums& sums, int columns, int first_row, Use use) {
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int lane = own_lane();
 #pragma unroll
   for (int tile = 0; tile < outer_tiles; ++tile) {
     const int begin = tile * warpgroup::rows;
@@ -82,8 +82,8 @@ class TrainChain {
         shared_(shared),
         records_(records),
         group_(warpgroup::group_of_thread()),
-        lane_(static_cast<int>(threadIdx.x) % warp_size),
-        first_row_(static_cast<int>(threadIdx.x) / warp_size % warpgroup::group_warps * 16) {
+        lane_(own_lane()),
+        first_row_(own_warp() % warpgroup::group_warps * 16) {
     auto* at = reinterpret_cast<std::uint32_t*>(shared + plan.chain_group +
                                                 group_ * plan.chain_group_bytes);
     const auto take = [&](int columns) {

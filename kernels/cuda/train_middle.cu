@@ -59,8 +59,8 @@ template <class Multiplier, int count, int blocks>
 __device__ void multiply_records(const TrainPlan& plan, const float* bias, unsigned char* shared,
                                  RecordRing& ring, int first_unit, float* part) {
   constexpr int columns = count * blocks * 8;
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int warp = static_cast<int>(threadIdx.x) / warp_size % warpgroup::group_warps;
+  const int lane = own_lane();
+  const int warp = own_warp() % warpgroup::group_warps;
   const int own_unit = first_unit + warp * 16 + lane / 4;  // and that 8 below
   const FusedLayer& layer = plan.recomputed;
   const warpgroup::Operand<Multiplier, true> weights(fused::weight_blocks(layer, shared), 0,

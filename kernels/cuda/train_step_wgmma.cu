@@ -28,6 +28,7 @@
 #include "kernels/cuda/weight_image.h"
 #include "kernels/cuda/wgmma.cuh"
 #include "kernels/cuda/wgmma_twin.cuh"
+#include "kernels/multiples.h"
 
 namespace siamese::cuda {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/shared_memory.h"
+#include "kernels/multiples.h"
 
 namespace siamese::cuda {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 constexpr std::int64_t narrowest_columns = 64;  // a tile of a gradient
 
 int padded(std::int64_t width, std::int64_t step) {
-  return static_cast<int>(ceil_div(width, step) * step);
+  return static_cast<int>(round_up(width, step));
 }
 
 // One column more than there are units, that of ones, in what the second kernel is compiled for.

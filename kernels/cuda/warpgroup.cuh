@@ -62,7 +62,7 @@ struct Blocks {
 
   /// The pair that the lane has of the block at `row` and `column`, multiples of 8.
   __device__ std::uint32_t& own_pair(int row, int column) const {
-    const int lane = static_cast<int>(threadIdx.x) % warp_size;
+    const int lane = own_lane();
     return pairs[(column / 8 * (rows / 8) + row / 8) * warp_size + lane];
   }
 };

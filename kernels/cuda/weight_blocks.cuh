@@ -17,8 +17,8 @@ __device__ inline void load_weight_blocks(const FusedLayer& layer, const float* 
                                           unsigned char* shared, int block_threads) {
   const warpgroup::Blocks blocks = weight_blocks(layer, shared);
   const PaddedMatrix matrix(weights, layer.inputs, layer.outputs);
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  const int lane = own_lane();
+  const int warp = own_warp();
   for (int column = warp * 8; column < layer.columns; column += block_threads / warp_size * 8) {
     in_batches<load_batch>(
         0, 1, layer.depth / 8,

@@ -47,7 +47,7 @@ struct WgmmaTwin {
   template <bool a_turned, bool b_turned, int blocks>
   static __device__ void multiply_add(const Operand<a_turned>& a, const Operand<b_turned>& b,
                                       float (&c)[blocks][4]) {
-    const int warp = static_cast<int>(threadIdx.x) / warp_size % warpgroup::group_warps;
+    const int warp = own_warp() % warpgroup::group_warps;
     std::uint32_t rows[4];
     mma::load_matrices<a_turned>(own_row(a, 2 * warp + matrix() % 2, matrix() / 2), rows);
     multiply_add(rows, b, c);
@@ -72,15 +72,13 @@ struct WgmmaTwin {
   }
 
  private:
-  static __device__ int lane() { return static_cast<int>(threadIdx.x) % warp_size; }
-
   /// The matrix of which the lane gives a row to ldmatrix.
-  static __device__ int matrix() { return lane() / 8; }
+  static __device__ int matrix() { return own_lane() / 8; }
 
   /// The address of that row, in a block so many further across and along k.
   template <bool turned>
   static __device__ std::uint32_t own_row(const Operand<turned>& place, int across, int along) {
-    return (place.start + across * place.across + along * place.along + lane() % 8) * 16;
+    return (place.start + across * place.across + along * place.along + own_lane() % 8) * 16;
   }
 };
 
