@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 namespace siamese::landmarks {
 namespace {
 
@@ -59,6 +61,8 @@ struct Words {
   double scale;
   const char* expected;
 };
+
+void PrintTo(const Words& words, std::ostream* out) { *out << words.expected; }
 
 class Relation : public testing::TestWithParam<Words> {};
 
