@@ -111,7 +111,7 @@ def line(case):
                   for kernel in kernels), default=0)
     known = [kernel["registers"] for kernel in kernels if kernel["registers"]]
     # Whose own kernels are not run here, and not counted.
-    library = variant in ("cuda_cublas", "cuda_cublaslt")
+    library = variant.startswith("cuda_cublas")
     return [op, variant.removeprefix("cuda_") + (" *" if library else ""), precision,
             shape.replace("/", " "), str(len(kernels)), f"{instructions:,}",
             "-" if library else _share(case["operations"], executed),

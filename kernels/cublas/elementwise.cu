@@ -1,3 +1,5 @@
+#include <cuda_bf16.h>
+
 #include "kernels/cublas/elementwise.h"
 #include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/check.h"
@@ -39,10 +41,11 @@ __global__ void times_derivative(std::int64_t count, Activation activation,
 }
 
 /// A warp a row, four words at a time: mask_bits() are as many or a multiple.
+template <class T>
 __global__ void positive_mask(std::int64_t points, std::int64_t width, std::int64_t words_a_row,
-                              const float* __restrict__ h, std::uint32_t* __restrict__ mask) {
+                              const T* __restrict__ h, std::uint32_t* __restrict__ mask) {
   constexpr int batch = 4;
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int lane = cuda::own_lane();
   for (std::int64_t row = grid_thread() / warp_size; row < points;
        row += grid_threads() / warp_size) {
     for (std::int64_t word = 0; word < words_a_row; word += batch) {
@@ -50,7 +53,7 @@ __global__ void positive_mask(std::int64_t points, std::int64_t width, std::int6
 #pragma unroll
       for (int j = 0; j < batch; ++j) {
         const std::int64_t column = (word + j) * warp_size + lane;
-        positive[j] = column < width && h[row * width + column] > 0.0F;
+        positive[j] = column<width&& static_cast<float>(h[row * width + column])> 0.0F;
       }
       std::uint32_t own = 0;
 #pragma unroll
@@ -84,12 +87,18 @@ void launch_times_derivative(std::int64_t count, Activation activation, const fl
   SIAMESE_CHECK_LAUNCH("times_derivative");
 }
 
-void launch_positive_mask(std::int64_t points, std::int64_t width, const float* h,
-                          std::uint32_t* mask, cudaStream_t stream) {
+template <class T>
+void launch_positive_mask(std::int64_t points, std::int64_t width, const T* h, std::uint32_t* mask,
+                          cudaStream_t stream) {
   const std::int64_t words_a_row = mask_bits(width) / warp_size;
   const unsigned blocks = cuda::strided_blocks(points, threads / warp_size);
   positive_mask<<<blocks, threads, 0, stream>>>(points, width, words_a_row, h, mask);
   SIAMESE_CHECK_LAUNCH("positive_mask");
 }
+
+template void launch_positive_mask(std::int64_t, std::int64_t, const float*, std::uint32_t*,
+                                   cudaStream_t);
+template void launch_positive_mask(std::int64_t, std::int64_t, const __nv_bfloat16*, std::uint32_t*,
+                                   cudaStream_t);
 
 }  // namespace siamese::cublas

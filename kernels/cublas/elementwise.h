@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "kernels/multiples.h"
 #include "model/network.h"
 
 // What cuBLAS leaves to do between two products, a launch each. n is `points`.
@@ -22,10 +23,12 @@ void launch_times_derivative(std::int64_t count, Activation activation, const fl
                              cudaStream_t stream);
 
 /// Bits of a row of a mask as cuBLASLt reads it: a multiple of 128.
-constexpr std::int64_t mask_bits(std::int64_t width) { return (width + 127) / 128 * 128; }
+constexpr std::int64_t mask_bits(std::int64_t width) { return round_up(width, 128); }
 
-/// mask [n, mask_bits(width) / 32]: bit c of a row, low bits of a word first, is h(row, c) > 0.
-void launch_positive_mask(std::int64_t points, std::int64_t width, const float* h,
-                          std::uint32_t* mask, cudaStream_t stream);
+/// mask [n, mask_bits(width) / 32]: bit c of a row, low bits of a word first, is h(row, c) > 0, of
+/// h [n, width] in float32 or bf16.
+template <class T>
+void launch_positive_mask(std::int64_t points, std::int64_t width, const T* h, std::uint32_t* mask,
+                          cudaStream_t stream);
 
 }  // namespace siamese::cublas

@@ -43,9 +43,9 @@ class Product {
           const LtEpilogue& epilogue)
       : lt_(std::move(lt)), operands_(operands) {
     describe(precision, epilogue);
-    lay_out(a_, operands.a.rows, operands.a.columns);
-    lay_out(b_, operands.b.rows, operands.b.columns);
-    lay_out(c_, rows(operands), columns(operands));
+    lay_out(a_, operands.a.type, operands.a.rows, operands.a.columns, operands.a.pitch);
+    lay_out(b_, operands.b.type, operands.b.rows, operands.b.columns, operands.b.pitch);
+    lay_out(c_, operands.c.type, rows(operands), columns(operands), pitch(operands));
   }
 
   /// What the heuristics name, the likeliest first.
@@ -58,8 +58,8 @@ class Product {
     // anywhere.
     set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(operands_.b.data));
     set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(operands_.a.data));
-    set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(operands_.c));
-    set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(operands_.c));
+    set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(operands_.c.data));
+    set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(operands_.c.data));
     std::array<cublasLtMatmulHeuristicResult_t, 8> results;
     int found = 0;
     const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
@@ -78,14 +78,16 @@ class Product {
     const float one = 1.0F;
     const float zero = 0.0F;
     return cublasLtMatmul(lt_->handle(), &description_, &one, operands_.b.data, &b_,
-                          operands_.a.data, &a_, &zero, operands_.c, &c_, operands_.c, &c_,
-                          &algorithm, lt_->workspace(), workspace_bytes, cuda::cuda_stream(stream));
+                          operands_.a.data, &a_, &zero, operands_.c.data, &c_, operands_.c.data,
+                          &c_, &algorithm, lt_->workspace(), workspace_bytes,
+                          cuda::cuda_stream(stream));
   }
 
  private:
   void describe(Precision precision, const LtEpilogue& epilogue) {
-    SIAMESE_CHECK_CUBLAS(
-        cublasLtMatmulDescInit(&description_, compute_type(precision), CUDA_R_32F));
+    const cublasComputeType_t compute =
+        operands_.a.type == CUDA_R_16BF ? CUBLAS_COMPUTE_32F : compute_type(precision);
+    SIAMESE_CHECK_CUBLAS(cublasLtMatmulDescInit(&description_, compute, CUDA_R_32F));
     set(description_, CUBLASLT_MATMUL_DESC_TRANSA, operation(operands_.read_b));
     set(description_, CUBLASLT_MATMUL_DESC_TRANSB, operation(operands_.read_a));
     set(description_, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue.kind);
@@ -98,11 +100,11 @@ class Product {
     }
   }
 
-  static void lay_out(cublasLtMatrixLayoutOpaque_t& layout, std::int64_t rows,
-                      std::int64_t columns) {
-    SIAMESE_CHECK_CUBLAS(cublasLtMatrixLayoutInit(&layout, CUDA_R_32F,
+  static void lay_out(cublasLtMatrixLayoutOpaque_t& layout, cudaDataType type, std::int64_t rows,
+                      std::int64_t columns, std::int64_t pitch) {
+    SIAMESE_CHECK_CUBLAS(cublasLtMatrixLayoutInit(&layout, type,
                                                   static_cast<std::uint64_t>(columns),
-                                                  static_cast<std::uint64_t>(rows), columns));
+                                                  static_cast<std::uint64_t>(rows), pitch));
   }
 
   std::shared_ptr<const Lt> lt_;
@@ -153,10 +155,10 @@ std::optional<Algorithm> try_algorithms(const std::shared_ptr<const Lt>& lt, Pre
   return algorithms[*chosen];
 }
 
-/// What an algorithm is chosen for: how A and B are read, their rows and columns, and the
-/// alignments of A, B, C, bias and mask.
-using Problem = std::tuple<Precision, cublasLtEpilogue_t, Read, Read, std::array<std::int64_t, 4>,
-                           std::array<std::uint32_t, 5>>;
+/// What an algorithm is chosen for: how A and B are read, the types of A (and B) and C, the rows
+/// and columns of A and B, all pitches, and the alignments of A, B, C, bias and mask.
+using Problem = std::tuple<Precision, cublasLtEpilogue_t, Read, Read, cudaDataType, cudaDataType,
+                           std::array<std::int64_t, 7>, std::array<std::uint32_t, 5>>;
 
 std::optional<Algorithm> find_algorithm(const std::shared_ptr<const Lt>& lt, Precision precision,
                                         const LtOperands& operands, const LtEpilogue& epilogue) {
@@ -166,8 +168,11 @@ std::optional<Algorithm> find_algorithm(const std::shared_ptr<const Lt>& lt, Pre
       epilogue.kind,
       operands.read_a,
       operands.read_b,
-      {operands.a.rows, operands.a.columns, operands.b.rows, operands.b.columns},
-      {alignment(operands.a.data), alignment(operands.b.data), alignment(operands.c),
+      operands.a.type,
+      operands.c.type,
+      {operands.a.rows, operands.a.columns, operands.a.pitch, operands.b.rows, operands.b.columns,
+       operands.b.pitch, pitch(operands)},
+      {alignment(operands.a.data), alignment(operands.b.data), alignment(operands.c.data),
        alignment(epilogue.bias), alignment(epilogue.mask)}};
   return findings.get(problem, [&] { return try_algorithms(lt, precision, operands, epilogue); });
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cublasLt.h>
+#include <cuda_bf16.h>
 
 #include <cstdint>
 #include <memory>
@@ -28,13 +29,39 @@ class Lt {
   cublasLtHandle_t handle_ = nullptr;
 };
 
-/// C = A B, row-major, where A and B are read as told.
+/// A row-major matrix [rows, columns] that a product reads: of float32, row after row, or of bf16,
+/// whose rows begin `pitch` elements apart.
+struct LtMatrix {
+  LtMatrix(const float* data, std::int64_t rows, std::int64_t columns)
+      : data(data), type(CUDA_R_32F), rows(rows), columns(columns), pitch(columns) {}
+  LtMatrix(const __nv_bfloat16* data, std::int64_t rows, std::int64_t columns, std::int64_t pitch)
+      : data(data), type(CUDA_R_16BF), rows(rows), columns(columns), pitch(pitch) {}
+
+  const void* data;
+  cudaDataType type;
+  std::int64_t rows;
+  std::int64_t columns;
+  std::int64_t pitch;
+};
+
+/// Where a product goes, row-major, its rows `pitch` elements apart; 0 stands for row after row.
+/// bf16 only where A and B are.
+struct LtResult {
+  LtResult(float* data, std::int64_t pitch = 0) : data(data), type(CUDA_R_32F), pitch(pitch) {}
+  LtResult(__nv_bfloat16* data, std::int64_t pitch) : data(data), type(CUDA_R_16BF), pitch(pitch) {}
+
+  void* data;
+  cudaDataType type;
+  std::int64_t pitch;
+};
+
+/// C = A B, where A and B are of one type and read as told.
 struct LtOperands {
-  Matrix a;
+  LtMatrix a;
   Read read_a;
-  Matrix b;
+  LtMatrix b;
   Read read_b;
-  float* c;
+  LtResult c;
 };
 
 /// C is [rows, columns].
@@ -44,11 +71,14 @@ inline std::int64_t rows(const LtOperands& operands) {
 inline std::int64_t columns(const LtOperands& operands) {
   return operands.read_b == Read::plain ? operands.b.columns : operands.b.rows;
 }
+inline std::int64_t pitch(const LtOperands& operands) {
+  return operands.c.pitch == 0 ? columns(operands) : operands.c.pitch;
+}
 
 /// What cuBLASLt does besides, in the same launch.
 struct LtEpilogue {
   cublasLtEpilogue_t kind = CUBLASLT_EPILOGUE_DEFAULT;
-  const float* bias = nullptr;    ///< [columns], read, or written where the epilogue sums it
+  const void* bias = nullptr;     ///< [columns] of C's type, read, or written where it is summed
   std::uint32_t* mask = nullptr;  ///< as launch_positive_mask leaves it, of C's shape;
                                   ///< written by RELU_AUX, else read
 };

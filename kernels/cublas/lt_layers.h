@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/cublas/elementwise.h"
+#include "kernels/cublas/lt.h"
 #include "kernels/device.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
@@ -34,6 +35,12 @@ class ReluMasks {
   const Network& network_;
   std::vector<Buffer<std::uint32_t>> masks_;
 };
+
+/// Adds C = relu(A B + b) that leaves its mask: one product, or, where cuBLASLt has no such
+/// product, one without and a launch behind it.
+void add_masked_relu(std::vector<Launch>& launches, const std::shared_ptr<const Lt>& lt,
+                     Precision precision, const LtOperands& product, const void* bias,
+                     std::uint32_t* mask);
 
 /// The forward pass by cuBLASLt. Leaves the masks where there are some to leave.
 Launch plan_forward_lt(const PairForwardArgs<float>& args, Precision precision,

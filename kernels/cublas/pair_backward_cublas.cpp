@@ -13,7 +13,6 @@
 #include "kernels/cublas/elementwise.h"
 #include "kernels/cublas/register.h"
 #include "kernels/cuda/backward_workspace.h"
-#include "kernels/cuda/check.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/layers.h"
 
@@ -37,8 +36,7 @@ void launch_backward(const Args& args, const Plan& plan, Stream stream) {
   const cudaStream_t cuda_stream = cuda::cuda_stream(stream);
   const std::int64_t n = args.points;
   if (n == 0) {
-    const auto bytes = static_cast<std::size_t>(args.network->parameter_count()) * sizeof(float);
-    SIAMESE_CHECK_CUDA(cudaMemsetAsync(args.gradients, 0, bytes, cuda_stream));
+    cuda::clear_gradients(args, cuda_stream);
     return;
   }
   plan.blas.set_stream(stream);

@@ -40,14 +40,12 @@ struct Workspace {
   Workspace(const Args& args, std::shared_ptr<const ReluMasks> given)
       : rows(args), masks(std::move(given)) {
     std::int64_t bits = 0;
-    std::int64_t widest = 0;
     cuda::for_each_layer(args, [&](const cuda::BackwardLayer<float>& layer) {
       if (below_relu(layer) && masks == nullptr)
         bits = std::max(bits, mask_bits(layer.shape.inputs));
-      widest = std::max(widest, layer.shape.outputs);
     });
     mask = Buffer<std::uint32_t>(Device::cuda, args.points * bits / 32);
-    bias = Buffer<float>(Device::cuda, widest);
+    bias = Buffer<float>(Device::cuda, args.network->greatest_outputs());
   }
 };
 
@@ -80,8 +78,8 @@ std::vector<Launch> plan_backward(const Args& args, Precision precision,
   bool bias_summed = false;  // by the product that gave dz
   cuda::for_each_layer(args, [&](const cuda::BackwardLayer<float>& layer) {
     const Layer& shape = layer.shape;
-    const Matrix dz_l{dz, n, shape.outputs};
-    const Matrix weights{layer.parameters.weights, shape.inputs, shape.outputs};
+    const LtMatrix dz_l{dz, n, shape.outputs};
+    const LtMatrix weights{layer.parameters.weights, shape.inputs, shape.outputs};
     const LtOperands to_weights{
         {layer.input, n, shape.inputs}, Read::transposed, dz_l, Read::plain, layer.weight_gradient};
     if (bias_summed) {
@@ -118,12 +116,8 @@ std::vector<Launch> plan_backward(const Args& args, Precision precision,
   return launches;
 }
 
-/// Without points every gradient is 0.
 std::vector<Launch> plan_zeros(const Args& args) {
-  return {[args](Stream stream) {
-    const auto bytes = static_cast<std::size_t>(args.network->parameter_count()) * sizeof(float);
-    SIAMESE_CHECK_CUDA(cudaMemsetAsync(args.gradients, 0, bytes, cuda::cuda_stream(stream)));
-  }};
+  return {[args](Stream stream) { cuda::clear_gradients(args, cuda::cuda_stream(stream)); }};
 }
 
 Launch prepare(const Args& args, Precision precision) {

@@ -37,22 +37,13 @@ std::vector<Launch> plan_forward(const Args& args, Precision precision, const Re
     float* const h = layer.output;
     std::uint32_t* const mask = masks == nullptr ? nullptr : masks->of(shape);
     if (mask != nullptr) {
-      if (auto masking =
-              find_product(lt, precision, operands,
-                           {.kind = CUBLASLT_EPILOGUE_RELU_AUX_BIAS, .bias = bias, .mask = mask})) {
-        launches.push_back(std::move(*masking));
-        return;
-      }
+      add_masked_relu(launches, lt, precision, operands, bias, mask);
+      return;
     }
     const bool relu = activation == Activation::relu;
     launches.push_back(plan_product(
         lt, precision, operands,
         {.kind = relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS, .bias = bias}));
-    if (mask != nullptr) {
-      launches.emplace_back([=, n = args.points, width = shape.outputs](Stream stream) {
-        launch_positive_mask(n, width, h, mask, cuda::cuda_stream(stream));
-      });
-    }
     if (relu || activation == Activation::linear) return;
     launches.emplace_back([=, count = args.points * shape.outputs](Stream stream) {
       launch_activate(count, activation, h, cuda::cuda_stream(stream));
@@ -68,6 +59,27 @@ Launch prepare(const Args& args, Precision precision) {
 const RegisterProducts<Args> variants("cublaslt", prepare);
 
 }  // namespace
+
+void add_masked_relu(std::vector<Launch>& launches, const std::shared_ptr<const Lt>& lt,
+                     Precision precision, const LtOperands& product, const void* bias,
+                     std::uint32_t* mask) {
+  if (auto masking =
+          find_product(lt, precision, product,
+                       {.kind = CUBLASLT_EPILOGUE_RELU_AUX_BIAS, .bias = bias, .mask = mask})) {
+    launches.push_back(std::move(*masking));
+    return;
+  }
+  launches.push_back(
+      plan_product(lt, precision, product, {.kind = CUBLASLT_EPILOGUE_RELU_BIAS, .bias = bias}));
+  launches.emplace_back([=, n = rows(product), width = pitch(product), c = product.c](Stream s) {
+    if (c.type == CUDA_R_16BF) {
+      launch_positive_mask(n, width, static_cast<const __nv_bfloat16*>(c.data), mask,
+                           cuda::cuda_stream(s));
+    } else {
+      launch_positive_mask(n, width, static_cast<const float*>(c.data), mask, cuda::cuda_stream(s));
+    }
+  });
+}
 
 Launch plan_forward_lt(const Args& args, Precision precision,
                        const std::shared_ptr<const ReluMasks>& masks) {

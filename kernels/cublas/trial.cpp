@@ -1,13 +1,37 @@
 #include "kernels/cublas/trial.h"
 
+#include <cuda_bf16.h>
+
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 
 #include "kernels/cublas/elementwise.h"
 #include "kernels/cuda/check.h"
 #include "model/random.h"
 
 namespace siamese::cublas {
+namespace {
+
+std::int64_t bytes(cudaDataType type, std::int64_t count) {
+  return count * (type == CUDA_R_16BF ? 2 : 4);
+}
+
+/// Random numbers from -1 to 1.
+std::vector<std::byte> draw(cudaDataType type, std::int64_t count) {
+  const std::int64_t element = bytes(type, 1);
+  std::vector<std::byte> numbers(static_cast<std::size_t>(bytes(type, count)));
+  Random random(1);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto value = static_cast<float>(2 * random.uniform() - 1);
+    const auto rounded = __nv_bfloat16(value);
+    const void* const number = type == CUDA_R_16BF ? static_cast<const void*>(&rounded) : &value;
+    std::memcpy(numbers.data() + i * element, number, static_cast<std::size_t>(element));
+  }
+  return numbers;
+}
+
+}  // namespace
 
 std::uint32_t alignment(const void* address) {
   const auto number = reinterpret_cast<std::uintptr_t>(address);
@@ -18,36 +42,36 @@ TrialOperands::TrialOperands(const LtOperands& operands, const LtEpilogue& epilo
     : operands_(operands), epilogue_(epilogue) {
   const std::int64_t n = rows(operands);
   const std::int64_t width = columns(operands);
-  operands_.a.data = twin(operands.a.data, operands.a.rows * operands.a.columns);
-  operands_.b.data = twin(operands.b.data, operands.b.rows * operands.b.columns);
-  operands_.c = blank(operands.c, n * width);
-  epilogue_.bias = twin(epilogue.bias, width);
-  epilogue_.mask = reinterpret_cast<std::uint32_t*>(twin(epilogue.mask, n * mask_bits(width) / 32));
+  const auto twin_of = [this](const LtMatrix& matrix) {
+    return twin(matrix.data, matrix.type, matrix.rows * matrix.pitch);
+  };
+  operands_.a.data = twin_of(operands.a);
+  operands_.b.data = twin_of(operands.b);
+  operands_.c.data = blank(operands.c.data, operands.c.type, n * pitch(operands));
+  epilogue_.bias = twin(epilogue.bias, operands.c.type, width);
+  epilogue_.mask =
+      static_cast<std::uint32_t*>(twin(epilogue.mask, CUDA_R_32F, n * mask_bits(width) / 32));
 }
 
 // A buffer begins at a multiple of 256 bytes, so that what is so many bytes behind is aligned to
 // just as many.
-float* TrialOperands::blank(const void* original, std::int64_t count) {
+void* TrialOperands::blank(const void* original, cudaDataType type, std::int64_t count) {
   if (original == nullptr) return nullptr;
-  const std::int64_t skipped = alignment(original) % 256 / sizeof(float);
-  return memory_.emplace_back(Device::cuda, skipped + count).data() + skipped;
+  const std::int64_t skipped = alignment(original) % 256;
+  return memory_.emplace_back(Device::cuda, skipped + bytes(type, count)).data() + skipped;
 }
 
 // The numbers of a period are drawn, and copied on the device to twice as many at a time.
-float* TrialOperands::twin(const void* original, std::int64_t count) {
-  float* const values = blank(original, count);
+void* TrialOperands::twin(const void* original, cudaDataType type, std::int64_t count) {
+  auto* const values = static_cast<std::byte*>(blank(original, type, count));
   if (values == nullptr) return nullptr;
   constexpr std::int64_t period = 65537;  // no width divides a prime
-  const auto bytes = [](std::int64_t floats) {
-    return floats * static_cast<std::int64_t>(sizeof(float));
-  };
-  const std::int64_t drawn = std::min(period, count);
-  std::vector<float> first(static_cast<std::size_t>(drawn));
-  Random random(1);
-  for (float& value : first) value = static_cast<float>(2 * random.uniform() - 1);
-  backend(Device::cuda).copy_in(values, first.data(), bytes(drawn));
-  for (std::int64_t done = drawn; done < count; done *= 2) {
-    const auto more = static_cast<std::size_t>(bytes(std::min(done, count - done)));
+  const std::vector<std::byte> first = draw(type, std::min(period, count));
+  const auto drawn = static_cast<std::int64_t>(first.size());
+  const std::int64_t all = bytes(type, count);
+  backend(Device::cuda).copy_in(values, first.data(), drawn);
+  for (std::int64_t done = drawn; done < all; done *= 2) {
+    const auto more = static_cast<std::size_t>(std::min(done, all - done));
     SIAMESE_CHECK_CUDA(cudaMemcpy(values + done, values, more, cudaMemcpyDeviceToDevice));
   }
   backend(Device::cuda).synchronize({});  // a trial's stream waits for no other

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -26,11 +27,11 @@ class TrialOperands {
   const LtEpilogue& epilogue() const { return epilogue_; }
 
  private:
-  /// `count` words, with and without numbers in them; null for null.
-  float* twin(const void* original, std::int64_t count);
-  float* blank(const void* original, std::int64_t count);
+  /// `count` elements of a type, with and without numbers in them; null for null.
+  void* twin(const void* original, cudaDataType type, std::int64_t count);
+  void* blank(const void* original, cudaDataType type, std::int64_t count);
 
-  std::vector<Buffer<float>> memory_;
+  std::vector<Buffer<std::byte>> memory_;
   LtOperands operands_;
   LtEpilogue epilogue_;
 };

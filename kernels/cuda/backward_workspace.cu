@@ -21,6 +21,11 @@ __global__ void last_dz(std::int64_t count, Activation activation,
 
 }  // namespace
 
+void clear_gradients(const PairBackwardArgs<float>& args, cudaStream_t stream) {
+  const auto bytes = static_cast<std::size_t>(args.network->parameter_count()) * sizeof(float);
+  SIAMESE_CHECK_CUDA(cudaMemsetAsync(args.gradients, 0, bytes, stream));
+}
+
 template <class T>
 void launch_last_dz(const PairBackwardArgs<T>& args, T* dz, cudaStream_t stream) {
   const Layer& layer = args.network->layers().back();

@@ -22,6 +22,9 @@ struct BackwardWorkspace {
   }
 };
 
+/// Gradients of no points: zeros.
+void clear_gradients(const PairBackwardArgs<float>& args, cudaStream_t stream);
+
 /// dz_L [n, d] = G * act_L'(z_L), on `stream`.
 template <class T>
 void launch_last_dz(const PairBackwardArgs<T>& args, T* dz, cudaStream_t stream);
