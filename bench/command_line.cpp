@@ -10,6 +10,7 @@
 
 #include "model/error.h"
 #include "model/loss.h"
+#include "model/utf8.h"
 
 namespace siamese::bench {
 bool parse_command_line(CLI::App& app, int argc, const char* const* argv) {
@@ -52,7 +53,7 @@ void add_problem(CLI::App& app, std::string& network, std::string& loss) {
 
 int exit_code_of(std::string_view program, const std::function<int()>& body) {
   const auto fail = [&](const std::exception& error, int code) {
-    fmt::print(stderr, "{}: {}\n", program, error.what());
+    fmt::print(stderr, "{}: {}\n", program, escaped(error.what()));
     return code;
   };
   try {

@@ -35,8 +35,8 @@ void add_count(CLI::App& app, const std::string& name, Integer& value, std::int6
 /// The options --network and --loss.
 void add_problem(CLI::App& app, std::string& network, std::string& loss);
 
-/// The exit code of a program whose work is `body`: what the body returns, or, after one line on
-/// standard error, exit_usage for a UsageError and exit_failure for any other exception.
+/// The exit code of a program whose work is `body`: what the body returns, or, after one escaped
+/// line on standard error, exit_usage for a UsageError and exit_failure for any other exception.
 int exit_code_of(std::string_view program, const std::function<int()>& body);
 
 }  // namespace siamese::bench

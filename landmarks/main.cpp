@@ -12,6 +12,7 @@
 #include "landmarks/report.h"
 #include "model/error.h"
 #include "model/interrupt.h"
+#include "model/utf8.h"
 
 namespace siamese::landmarks {
 namespace {
@@ -45,7 +46,7 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
   using namespace siamese;
   const auto fail = [](std::string_view what, int code) {
-    fmt::print(stderr, "siamese_landmarks: {}\n", what);
+    fmt::print(stderr, "siamese_landmarks: {}\n", escaped(what));
     return code;
   };
   try {

@@ -124,9 +124,6 @@ std::string word_fault(const std::string& text) {
   return text.empty() || text.starts_with("--") ? fmt::format("'{}'; expected a value", text) : "";
 }
 
-// CLI11's messages may have several lines; the first says it.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
 }  // namespace
 
 std::string_view name(Target target) {
@@ -193,7 +190,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
     app.exit(success);
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
-    throw UsageError(first_line(error.what()) + "; --help lists the options");
+    throw UsageError(fmt::format("{}; --help lists the options", error.what()));
   }
 
   if (options.all_pairs && app.count("--loss") == 0) typed.loss = name(Distance::euclidean);

@@ -29,6 +29,13 @@ std::size_t character_length(std::string_view text) {
   return wrong ? 0 : length;
 }
 
+// U+0000 to U+001F, U+007F, and U+0080 to U+009F, among which terminals know a second escape.
+bool is_control(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  return first < 0x20 || first == 0x7F ||
+         (first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0);
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) {
@@ -40,21 +47,32 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string escaped(std::string_view text) {
+  std::string line;
+  while (!text.empty()) {
+    const std::size_t length = character_length(text);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+    if (character == "\n") {
+      line += "\\n";
+    } else if (length == 0 || is_control(character)) {
+      for (const char byte : character) {
+        line += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+      }
+    } else {
+      line += character;
+    }
+    text.remove_prefix(character.size());
+  }
+  return line;
+}
+
 std::string shown(std::string_view text) {
   constexpr std::size_t longest = 40;
-  std::string shown;
-  std::size_t at = 0;
-  while (at < std::min(longest, text.size())) {
-    const std::size_t length = character_length(text.substr(at));
-    const auto byte = static_cast<unsigned char>(text[at]);
-    if (length == 0 || byte < 0x20 || byte == 0x7F) {
-      shown += fmt::format("\\x{:02x}", byte);
-    } else {
-      shown += text.substr(at, length);
-    }
-    at += std::max<std::size_t>(length, 1);
+  std::size_t end = 0;
+  while (end < std::min(longest, text.size())) {
+    end += std::max<std::size_t>(character_length(text.substr(end)), 1);
   }
-  return fmt::format("'{}{}'", shown, at < text.size() ? ".." : "");
+  return fmt::format("'{}{}'", escaped(text.substr(0, end)), end < text.size() ? ".." : "");
 }
 
 }  // namespace siamese

@@ -418,6 +418,10 @@ class BadInput(ProgramTest):
         (["--all-pairs", "--target", "squared_distance"], "--all-pairs with --target"),
         (["--data", "x.csv", "--points", "50"], "--data"),
         (["--unit", os.fsdecode(b"\xff")], "--unit '\\xff'; expected UTF-8"),
+        (["--variant", "a\nb"], "variant 'a\\nb' is unknown"),
+        (["--loss", "a\nb"], "unknown distance 'a\\nb'"),
+        (["--points", "1\n2"], "--points: '1\\n2'; expected an integer"),
+        (["--target", os.fsdecode(b"\xff")], "--target '\\xff'; expected distance"),
         (["--bogus"], "--bogus"),
         (["extra"], "extra"),
         (["--epochs"], "--epochs"),
@@ -427,6 +431,9 @@ class BadInput(ProgramTest):
         for arguments, message in self.CASES:
             with self.subTest(arguments=arguments):
                 self.refuse(2, message, "--out", self.out, *arguments)
+
+    def test_a_file_name_is_shown_in_one_line(self):
+        self.refuse(1, "cannot read 'x\\x1b[2Jy\\n.csv'", "--data", "x\x1b[2Jy\n.csv")
 
     def test_training_that_got_nowhere_is_reported(self):
         text = self.succeed("--learning-rate", "1e30", "--epochs", 3, "--out", self.out)

@@ -31,9 +31,19 @@ TEST(Utf8, RefusesWhatIsNone) {
   for (const std::string_view text : cases) EXPECT_FALSE(is_utf8(text)) << shown(text);
 }
 
+TEST(Utf8, EscapedIsOneLineWithoutControlCharacters) {
+  EXPECT_EQ(escaped("K\xC3\xB6ln 'a' \\n"), "K\xC3\xB6ln 'a' \\n");
+  EXPECT_EQ(escaped("two\nlines\r\t\x1B[2J\x7F"), "two\\nlines\\x0d\\x09\\x1b[2J\\x7f");
+  EXPECT_EQ(escaped(std::string("nul\0", 4)), "nul\\x00");
+  EXPECT_EQ(escaped("K\xF6ln \xE6\x9D"), "K\\xf6ln \\xe6\\x9d");
+  EXPECT_EQ(escaped("\xC2\x9B 2J \xC2\xA0"), "\\xc2\\x9b 2J \xC2\xA0")
+      << "an escape of one character";
+  EXPECT_EQ(escaped(escaped("\xFF\n")), "\\xff\\n");
+}
+
 TEST(Utf8, ShownIsOneLineOfUtf8) {
   EXPECT_EQ(shown("K\xC3\xB6ln"), "'K\xC3\xB6ln'");
-  EXPECT_EQ(shown("K\xF6ln\n\x7F"), "'K\\xf6ln\\x0a\\x7f'");
+  EXPECT_EQ(shown("K\xF6ln\n\x7F"), "'K\\xf6ln\\n\\x7f'");
   // The cut at 40 bytes does not fall into a character.
   EXPECT_EQ(shown(std::string(39, 'x') + "\xC3\xB6z"), "'" + std::string(39, 'x') + "\xC3\xB6..'");
 }
