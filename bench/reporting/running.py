@@ -11,6 +11,11 @@ INTERRUPTED = 130  # the exit code
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def escaped(error):
+    """What an error says, in one line that a terminal shows as it is, whatever names of files are in it."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(error))
+
+
 def end_no_more():
     """From here on no signal disturbs what is written."""
     for each in ENDING:
@@ -37,9 +42,9 @@ def exit_with(main, name):
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except subprocess.CalledProcessError as error:
-        sys.exit(f"{name}: {Path(error.cmd[0]).name} failed; its line above says why")
+        sys.exit(escaped(f"{name}: {Path(error.cmd[0]).name} failed; its line above says why"))
     except OSError as error:
-        sys.exit(f"{name}: {error.filename}: {error.strerror}")
+        sys.exit(escaped(f"{name}: {error.filename}: {error.strerror}"))
 
 
 class Progress:

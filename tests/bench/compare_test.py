@@ -254,6 +254,7 @@ class Program(unittest.TestCase):
         broken = self.folder / "broken.json"
         broken.write_text('{"context": {}, "benchmarks": [{"real_time": NaN}]}')
         for words, expected in (((good, self.folder / "nowhere.json"), "No such file"),
+                                ((good, self.folder / "no\nwhere\x1b"), "no\\nwhere\\x1b"),
                                 ((good, broken), "NaN is not JSON"),
                                 ((good, empty), "expected a number above 0"),
                                 ((self.write("none.json", []), good), "no row was timed"),

@@ -289,6 +289,7 @@ class Report(unittest.TestCase):
                            (json.dumps(document([{**one, "real_time": 10 ** 400}])), "real_time: 1000")):
             self.file.write_text(text)
             self.refused(says, self.file)
+        self.refused("no\\nrows.json: No such file", Path(self.folder.name, "no\nrows.json"))
         self.assertIn("No such file", self.report(Path(self.folder.name, "none.json")).stderr)
         self.assertEqual(self.report().returncode, 2)
 

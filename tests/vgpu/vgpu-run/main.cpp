@@ -17,8 +17,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "model/utf8.h"
 #include "tests/vgpu/runtime/settings.h"
 #include "tests/vgpu/runtime/status.h"
 
@@ -50,6 +52,13 @@ Runs a CUDA program, built by nvcc with -cudart shared and --compress-mode=none,
 The exit code is the program's own, 128 + N where signal N ended it, or where it was 0:
 3 when a check reported anything, 2 when the program registered no device code.
 )";
+
+// One line on standard error.
+template <typename... Values>
+void complain(fmt::format_string<Values...> text, Values&&... values) {
+  fmt::print(stderr, "vgpu-run: {}\n",
+             siamese::escaped(fmt::format(text, std::forward<Values>(values)...)));
+}
 
 struct Options {
   std::string check, counters, seed, threads, watchdog, multiprocessors, shared_bytes, capability;
@@ -90,7 +99,7 @@ std::optional<Options> parse(int argc, char** argv) {
     vgpu::Checks ignored;
     if (const auto check = value_of(argument, "--check")) {
       if (check->empty() || !vgpu::parse_checks(*check, ignored)) {
-        fmt::print(stderr, "vgpu-run: {}: expected memory, init, race, sync or none\n", argument);
+        complain("{}: expected memory, init, race, sync or none", argument);
         return {};
       }
       options.check = *check;
@@ -122,12 +131,12 @@ std::optional<Options> parse(int argc, char** argv) {
     } else if (argument == "--refuse-first-algorithm") {
       options.refuse_first_algorithm = true;
     } else {
-      fmt::print(stderr, "vgpu-run: cannot understand {}; see vgpu-run --help\n", argument);
+      complain("cannot understand {}; see vgpu-run --help", argument);
       return {};
     }
   }
   if (i >= argc) {
-    fmt::print(stderr, "vgpu-run: no program named; see vgpu-run --help\n");
+    complain("no program named; see vgpu-run --help");
     return {};
   }
   options.command.assign(argv + i, argv + argc);
@@ -141,7 +150,7 @@ class StatusFile {
   StatusFile() : path_(std::filesystem::temp_directory_path() / "vgpu-run-XXXXXX") {
     const int descriptor = mkstemp(path_.data());
     if (descriptor < 0) {
-      fmt::print(stderr, "vgpu-run: cannot make {}: {}\n", path_, std::strerror(errno));
+      complain("cannot make {}: {}", path_, std::strerror(errno));
       std::exit(kExitUsage);
     }
     close(descriptor);
@@ -214,7 +223,7 @@ std::string stand_ins() {
   set("VGPU_STATUS", status.path());
   set("LD_PRELOAD", stand_ins());
   execvp(options.command[0], options.command.data());
-  fmt::print(stderr, "vgpu-run: cannot run {}: {}\n", options.command[0], std::strerror(errno));
+  complain("cannot run {}: {}", options.command[0], std::strerror(errno));
   _exit(kExitUsage);
 }
 
@@ -223,7 +232,7 @@ int run(const Options& options) {
   std::fflush(nullptr);
   const pid_t child = fork();
   if (child < 0) {
-    fmt::print(stderr, "vgpu-run: cannot start a process: {}\n", std::strerror(errno));
+    complain("cannot start a process: {}", std::strerror(errno));
     return kExitUsage;
   }
   if (child == 0) become_program(options, status);
@@ -232,16 +241,13 @@ int run(const Options& options) {
   }
   if (WIFSIGNALED(state)) {
     const int signal = WTERMSIG(state);
-    fmt::print(stderr, "vgpu-run: {} was ended by signal {} ({})\n", options.command[0], signal,
-               strsignal(signal));
+    complain("{} was ended by signal {} ({})", options.command[0], signal, strsignal(signal));
     return 128 + signal;
   }
   const int code = WEXITSTATUS(state);
   if (code != 0) return code;
   if (!status.holds(vgpu::kStatusUsed)) {
-    fmt::print(stderr,
-               "vgpu-run: {} registered no device code: was it built with -cudart shared?\n",
-               options.command[0]);
+    complain("{} registered no device code: was it built with -cudart shared?", options.command[0]);
     return kExitUsage;
   }
   return status.holds(vgpu::kStatusReport) ? vgpu::kExitReported : 0;
