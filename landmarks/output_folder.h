@@ -9,13 +9,15 @@
 
 namespace siamese::landmarks {
 
-/// A new folder that gets all of a run's files or none. They are written to a folder beside it,
-/// which commit() gives its name; without one, what this run made is removed again.
+/// A new folder that gets all of a run's files or none. They are written to a hidden folder beside
+/// it, which commit() gives its name; without one, what this run made is removed again. The hidden
+/// folder that a killed run leaves is taken over by the next run that writes to the same name.
 class OutputFolder {
  public:
-  /// Makes the folder, empty, so that no other run takes it. Throws UsageError where there is
-  /// something of that name, Failure where it cannot be written, so that a user hears of it before
-  /// the work and not after it.
+  /// Makes the hidden folder and locks it, so that no other run takes the name. Throws UsageError
+  /// where another run has it, or where there is something of that name, other than an empty
+  /// folder; Failure where it cannot be written, so that a user hears of it before the work and not
+  /// after it.
   explicit OutputFolder(const std::filesystem::path& path);
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
@@ -33,9 +35,12 @@ class OutputFolder {
   const std::filesystem::path& path() const { return path_; }
 
  private:
+  OutputFolder(const std::filesystem::path& parent, const std::string& name);
+
   std::filesystem::path path_;
   std::filesystem::path staging_;
   std::vector<std::filesystem::path> made_;  // folders that were not there before, the inner first
+  int lock_ = -1;  // a descriptor of the hidden folder, from when this run has it
   bool committed_ = false;
 };
 

@@ -482,9 +482,19 @@ class Interruption(ProgramTest):
             with self.subTest(signal=number):
                 process = self.start("--epochs", 1000000, "--out", self.out)
                 time.sleep(0.3)
-                self.assertTrue(self.out.exists())
+                self.assertTrue((self.folder / ".out.writing").exists())
                 process.send_signal(number)
                 self.expect_stopped(process)
+
+    def test_a_killed_run_is_in_the_way_of_none(self):
+        process = self.start("--epochs", 1000000, "--out", self.out)
+        message = f"--out '{self.out}': another run is writing it, in '{self.folder}/.out.writing'"
+        self.refuse(2, message, *QUICK, "--out", self.out)
+        process.kill()
+        process.communicate(timeout=60)
+        self.succeed(*QUICK, "--no-pictures", "--out", self.out)
+        self.assertEqual([p.name for p in self.folder.iterdir()], ["out"])
+        self.assertEqual({p.name for p in self.out.iterdir()}, DATA_FILES)
 
     def test_it_is_heard_after_the_training_too(self):
         process = self.start("--points", 16000, "--all-pairs", "--epochs", 1)
