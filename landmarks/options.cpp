@@ -172,7 +172,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   auto* const out =
       app.add_option("--out", options.out,
                      "new folder for data, loss, predictions, summary.json and pictures;\n"
-                     "one that is there already is refused [nothing is written]");
+                     "one that is there already and not empty is refused [nothing is\n"
+                     "written]");
   app.add_flag("--no-pictures", typed.no_pictures, "write all but the pictures");
   for (CLI::Option* const integer : {points, landmarks, dim, seed, init_seed, epochs, batch}) {
     integer->check(integer_fault, "");
