@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
 #include <span>
@@ -9,6 +11,7 @@
 #include "cpu_ref/backward.h"
 #include "cpu_ref/forward.h"
 #include "cpu_ref/loss.h"
+#include "model/error.h"
 #include "model/permutation.h"
 
 namespace siamese::ref {
@@ -89,6 +92,7 @@ std::vector<T> fit(Training<T>& training, const RowMatrix<T>& x, const PairList&
                    std::int64_t batch, std::uint64_t shuffle_seed,
                    const std::function<void(std::int64_t epoch, T loss)>& after_epoch = {}) {
   check_targets(pairs, targets);
+  if (batch < 1) throw UsageError(fmt::format("batches of {} pairs; expected 1 or more", batch));
   std::vector<T> curve;
   for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
     const Permutation order(pairs.size(), {shuffle_seed, static_cast<std::uint64_t>(epoch)});

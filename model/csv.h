@@ -35,8 +35,8 @@ CsvTable parse_csv(std::string_view text, std::string_view file);
 /// The table as text: header and labels where there are any, commas, LF, every number in the
 /// shortest form that reads back to the same bits. parse_csv reads it back as the same table where
 /// it has a row and all values are finite, no header name is a number, the first label neither is
-/// one nor begins like one (labels "17", "Q" are read as numbers, and refused), and neither labels
-/// nor header names are empty, have blanks at an end or hold line breaks.
+/// one nor begins like one (labels "17", "Q" are read as numbers, and refused), and labels and
+/// header names are UTF-8, not empty, and hold neither line breaks nor NUL.
 std::string format_csv(const CsvTable& table);
 
 }  // namespace siamese

@@ -40,7 +40,8 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-// File systems that cannot do it for folders say EINVAL, and then there is nothing to be done.
+// What cannot be opened for reading cannot be synchronised, though written; file systems that
+// cannot do it for folders say EINVAL.
 void sync_folder(const std::filesystem::path& folder) {
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return;

@@ -38,7 +38,9 @@ class AtomicFile {
 /// An AtomicFile with these bytes, committed.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
-/// Makes a rename in the folder last: its entries go to the disk. Throws Failure.
+/// Makes a rename in the folder last: its entries go to the disk. Throws Failure where the
+/// disk fails; file systems that cannot do it for folders, and folders that cannot be read, are
+/// passed over.
 void sync_folder(const std::filesystem::path& folder);
 
 /// Writes all bytes to an open file descriptor; `path` names it in the Failure that a full disk

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "model/error.h"
 #include "model/numbers.h"
 

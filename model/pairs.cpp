@@ -44,8 +44,8 @@ std::int64_t all_pairs_count(std::int64_t points) {
 }
 
 PointPair unrank_pair(std::int64_t rank, std::int64_t points) {
-  // Row i begins at i (2n - 1 - i) / 2. Solved for i in floating point the root is off by a few
-  // rows at most; the exact integer row_begin settles it.
+  // Row i begins at i (2n - 1 - i) / 2. Solved for i in floating point the root is off by some
+  // rows, the more the nearer to the end; the exact integer row_begin settles it.
   const double b = 2.0 * static_cast<double>(points) - 1.0;
   const double root = std::sqrt(std::max(0.0, b * b - 8.0 * static_cast<double>(rank)));
   auto first = static_cast<std::int64_t>((b - root) / 2.0);

@@ -128,6 +128,14 @@ TEST(Training, FitVisitsEveryPairOnceAnEpoch) {
   EXPECT_EQ(training.state.step, 4);
 }
 
+TEST(Training, FitTakesBatchesOfAPairOrMore) {
+  const Network network = Network::parse("1-1");
+  Training<double> training(network, {0.0, 0.0}, Adam::keras());
+  const RowMatrix<double> x = RowMatrix<double>::Zero(2, 1);
+  const std::vector<double> targets{1};
+  EXPECT_THROW(fit<double>(training, x, all_pairs_list(2), targets, {}, 1, 0, 99), UsageError);
+}
+
 TEST(Training, LossFalls) {
   const Network network = Network::parse("3-16tanh-2sigmoid");
   const std::vector<float> begin = glorot_uniform(network, 1);

@@ -142,7 +142,7 @@ TEST(Csv, LongCellIsShortened) {
 TEST(Csv, RoundTripKeepsEveryBit) {
   CsvTable table;
   table.header = {"town", "x, scaled", "y"};
-  table.labels = {"Paris", "a \"b\"; c", "#d"};
+  table.labels = {" Paris ", "a \"b\"; c", "#d"};
   table.values = Matrix<double>(3, 2);
   table.values.elements = {0.1,
                            1.0 / 3.0,
