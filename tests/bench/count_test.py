@@ -11,14 +11,13 @@ import unittest
 from pathlib import Path
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
-sys.path[:0] = [str(BENCH), str(BENCH / "profiling")]
+sys.path[:0] = [str(BENCH), str(BENCH / "profiling"), str(BENCH.parent / "tests")]
 
 import count  # noqa: E402
+import signals  # noqa: E402
 from reporting import running  # noqa: E402
 
-# What these tests are run by may ignore signals, as nohup and "&" do; the programs that they call do not.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signals.hear_all()
 
 
 def kernel(**more):

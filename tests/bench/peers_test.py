@@ -12,20 +12,19 @@ from pathlib import Path
 from unittest import mock
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
-sys.path[:0] = [str(BENCH), str(BENCH / "peers")]
+sys.path[:0] = [str(BENCH), str(BENCH / "peers"), str(BENCH.parent / "tests")]
 
 import landmarks  # noqa: E402
 import measure  # noqa: E402
 import numpy as np  # noqa: E402
+import signals  # noqa: E402
 from entries import CUDA_STEP, PEAK, PEERS, Peer  # noqa: E402
 from measure import Runner, Time, Work  # noqa: E402
 from problem import Problem, Wrong  # noqa: E402
 from reporting import landmarks as landmarks_report  # noqa: E402
 from reporting import peers, pictures, results, tables  # noqa: E402
 
-# What these tests are run by may ignore signals, as nohup and "&" do; the programs that they call do not.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signals.hear_all()
 
 STEP = os.environ.get("SIAMESE_STEP", "")
 SHAPE = "indexed/points:9/pairs:20"

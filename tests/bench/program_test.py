@@ -16,13 +16,12 @@ STEP = os.environ["SIAMESE_STEP"]
 PROFILE = os.environ["SIAMESE_PROFILE"]
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 PLANTED = os.environ["SIAMESE_BENCH_PLANTED"]
-sys.path.insert(0, str(BENCH))
+sys.path[:0] = [str(BENCH), str(BENCH.parent / "tests")]
 
+import signals  # noqa: E402
 from reporting import merge  # noqa: E402
 
-# What these tests are run by may ignore signals, as nohup and "&" do; the programs that they call do not.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signals.hear_all()
 
 ADAM = "--benchmark_filter=^adam/cpu_eigen/float32/"
 PATIENCE = 600  # seconds for a call, most of them for ThreadSanitizer

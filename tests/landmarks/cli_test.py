@@ -21,9 +21,11 @@ import time
 import unittest
 from pathlib import Path
 
-# What these tests are run by may ignore signals, as nohup and "&" do; the programs that they call do not.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import signals  # noqa: E402
+
+signals.hear_all()
 
 PROGRAM = sys.argv.pop(1)
 PLACES = Path(__file__).parents[2] / "landmarks" / "data" / "places.csv"
