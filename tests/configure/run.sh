@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Configures the project the way machines unlike this one would, and reads what CMake says.
-# Usage: run.sh no_nvcc | old_nvcc | native | presets | sanitizers
+# Usage: run.sh no_nvcc | old_nvcc | native | presets | sanitizers | checksum
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tree=$(mktemp -d)
@@ -63,8 +63,27 @@ OLD
         { cat "$tree/log"; echo "preset $preset does not configure"; exit 1; }
     done
     ;;
+  checksum)
+    mkdir "$tree/package" "$tree/project"
+    echo 'add_library(package INTERFACE)' >"$tree/package/CMakeLists.txt"
+    tar -C "$tree" -czf "$tree/package.tar.gz" package
+    right=$(sha256sum "$tree/package.tar.gz")
+    codes=
+    for sum in "${right%% *}" "$(printf '%064d' 0)"; do
+      cat >"$tree/project/CMakeLists.txt" <<PROJECT
+cmake_minimum_required(VERSION 3.25)
+project(checksum CXX)
+include($root/cmake/dependencies.cmake)
+siamese_find_or_fetch(no_such_package 1 file://$tree/package.tar.gz $sum)
+PROJECT
+      cmake -S "$tree/project" -B "$tree/$sum" >"$tree/log" 2>&1
+      codes+=$?
+    done
+    expect 'SHA256 hash of'
+    [ "$codes" = 01 ] || { cat "$tree/log"; echo "exit codes $codes of a right and a wrong sum"; exit 1; }
+    ;;
   *)
-    echo "run.sh: expected no_nvcc, old_nvcc, native, presets or sanitizers, not '${1:-}'" >&2
+    echo "run.sh: expected no_nvcc, old_nvcc, native, presets, sanitizers or checksum, not '${1:-}'" >&2
     exit 2
     ;;
 esac
