@@ -110,6 +110,21 @@ void test_memory() {
   void* pitched = nullptr;
   expect(cudaMallocPitch(&pitched, &pitch, ~std::size_t{0}, 1) != cudaSuccess,
          "rows of 2^64 - 1 bytes to be refused");
+  // Two bytes, and the widest pitch between them.
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, 0));
+  const std::size_t widest = properties.memPitch;
+  expect(cudaMallocPitch(&pitched, &pitch, widest + 1, 1) != cudaSuccess,
+         "rows above the widest pitch to be refused");
+  check(cudaMalloc(&pitched, 4 * widest));
+  check(cudaMemset2D(pitched, widest, 0, 1, 2));
+  check(cudaMemcpy2D(host, 1, pitched, widest, 1, 2, cudaMemcpyDeviceToHost));
+  expect(cudaMemset2D(pitched, widest + 1, 0, 1, 2) != cudaSuccess,
+         "a fill above the widest pitch to be refused");
+  expect(cudaMemcpy2D(host, 1, pitched, widest + 1, 1, 2, cudaMemcpyDeviceToHost) ==
+             cudaErrorInvalidPitchValue,
+         "a copy above the widest pitch to be refused");
+  check(cudaFree(pitched));
   check(cudaMemcpy(pointer, host, 64, cudaMemcpyDefault));
   check(cudaFree(pointer));
   (void)cudaGetLastError();

@@ -38,4 +38,24 @@ int main() {
   int block = 0;
   check(cudaOccupancyMaxPotentialBlockSize(&grid, &block, with_shared));
   expect(grid > 0 && block > 0 && block <= 256, "a block size within the launch bounds");
+
+  check(cudaDeviceGetAttribute(&value, cudaDevAttrClusterLaunch, 0));
+  const bool has_clusters = value != 0;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(16);
+  config.blockDim = dim3(256);
+  int size = 0;
+  expect((cudaOccupancyMaxPotentialClusterSize(&size, with_shared, &config) == cudaSuccess) ==
+             has_clusters,
+         "the size of a cluster where there are clusters, and an error elsewhere");
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeClusterDimension;
+  attribute.val.clusterDim = {2, 1, 1};
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  int clusters = 0;
+  expect((cudaOccupancyMaxActiveClusters(&clusters, with_shared, &config) == cudaSuccess) ==
+             has_clusters,
+         "the count of clusters where there are clusters, and an error elsewhere");
+  if (has_clusters) expect(size >= 8 && clusters > 0, "clusters of 8 blocks, and one or more of 2");
 }

@@ -6,6 +6,7 @@
 #include "tests/vgpu/memory/pointer.h"
 #include "tests/vgpu/runtime/capture.h"
 #include "tests/vgpu/runtime/runtime.h"
+#include "tests/vgpu/runtime/transfer.h"
 
 // What a cudaMemPool_t points to. There is one pool, the device's default.
 struct CUmemPoolHandle_st {};
@@ -86,7 +87,8 @@ cudaMemPool_t default_pool() {
 
 std::size_t aligned_pitch(std::size_t width) {
   constexpr std::size_t alignment = 512;
-  return sum(width, alignment - 1) / alignment * alignment;
+  require(width <= widest_pitch / alignment * alignment);
+  return (width + alignment - 1) / alignment * alignment;
 }
 
 }  // namespace

@@ -4,12 +4,12 @@
 
 #include <cstdio>
 #include <cstring>
-#include <limits>
 #include <map>
 
 #include "tests/vgpu/posed.h"
 #include "tests/vgpu/runtime/capture.h"
 #include "tests/vgpu/runtime/runtime.h"
+#include "tests/vgpu/runtime/transfer.h"
 
 namespace vgpu {
 namespace {
@@ -18,7 +18,6 @@ void require_device(int device) { require(device == 0, cudaErrorInvalidDevice); 
 
 cudaDeviceProp properties() {
   constexpr const DeviceLimits& limits = kDevice;
-  constexpr int no_bound = std::numeric_limits<int>::max();
   cudaDeviceProp p{};
   p.major = static_cast<int>(posed.compute_capability) / 10;
   p.minor = static_cast<int>(posed.compute_capability) % 10;
@@ -32,7 +31,7 @@ cudaDeviceProp properties() {
   p.regsPerBlock = static_cast<int>(limits.registers_per_block);
   p.regsPerMultiprocessor = static_cast<int>(limits.registers_per_multiprocessor);
   p.warpSize = limits.warp_lanes;
-  p.memPitch = no_bound;
+  p.memPitch = widest_pitch;
   p.maxThreadsPerBlock = static_cast<int>(limits.threads_per_block);
   p.maxThreadsPerMultiProcessor = static_cast<int>(limits.threads_per_multiprocessor);
   p.maxBlocksPerMultiProcessor = static_cast<int>(limits.blocks_per_multiprocessor);

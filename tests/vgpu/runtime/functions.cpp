@@ -161,6 +161,7 @@ extern "C" cudaError_t cudaOccupancyMaxPotentialClusterSize(int* size, const voi
                                                             const cudaLaunchConfig_t* config) {
   return api_call([&](Runtime& runtime) {
     require(size != nullptr && config != nullptr);
+    require(vgpu::posed.has_clusters(), cudaErrorInvalidClusterSize);
     const auto& kernel = runtime.registry.compiled_kernel(runtime, function);
     *size = static_cast<int>(kernel.non_portable_cluster ? kDevice.blocks_per_cluster_non_portable
                                                          : kDevice.blocks_per_cluster);
@@ -172,6 +173,7 @@ extern "C" cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, const void*
                                                       const cudaLaunchConfig_t* config) {
   return api_call([&](Runtime& runtime) {
     require(clusters != nullptr && config != nullptr);
+    require(vgpu::posed.has_clusters(), cudaErrorInvalidClusterSize);
     const auto& kernel = runtime.registry.compiled_kernel(runtime, function);
     const std::uint32_t blocks =
         vgpu::resident_blocks(vgpu::info(*kernel.kernel), vgpu::threads_of(*config),

@@ -63,8 +63,10 @@ Copy checked_copy(const Runtime& runtime, Copy copy, cudaMemcpyKind kind) {
   }
   require(copy.to != nullptr && copy.from != nullptr);
   if (copy.height > 1 || copy.depth > 1) {
-    require(copy.to_pitch >= copy.width && copy.from_pitch >= copy.width,
-            cudaErrorInvalidPitchValue);
+    const auto holds_rows = [&copy](std::size_t pitch) {
+      return pitch >= copy.width && pitch <= widest_pitch;
+    };
+    require(holds_rows(copy.to_pitch) && holds_rows(copy.from_pitch), cudaErrorInvalidPitchValue);
   }
   const Sides to = sides(runtime, copy.to, extent(copy, copy.to_pitch, copy.to_slice));
   const Sides from = sides(runtime, copy.from, extent(copy, copy.from_pitch, copy.from_slice));
@@ -96,7 +98,7 @@ Fill checked_fill(const Runtime& runtime, Fill fill) {
     return fill;
   }
   const std::size_t row_bytes = product(fill.width, fill.element_bytes);
-  require(fill.height == 1 || fill.pitch >= row_bytes);
+  require(fill.height == 1 || (fill.pitch >= row_bytes && fill.pitch <= widest_pitch));
   const std::optional<Allocation> allocation = runtime.memory.query(fill.to);
   const std::size_t bytes = sum(product(fill.height - 1, fill.pitch), row_bytes);
   if (!allocation || allocation->bytes - (fill.to - allocation->address) < bytes) {

@@ -4,6 +4,7 @@
 #include <driver_types.h>
 
 #include <cstddef>
+#include <limits>
 
 #include "tests/vgpu/runtime/operation.h"
 
@@ -11,12 +12,15 @@ namespace vgpu {
 
 class Runtime;
 
+// The most bytes from the beginning of a row to that of the next one.
+inline constexpr std::size_t widest_pitch = std::numeric_limits<int>::max();
+
 Copy linear_copy(void* to, const void* from, std::size_t bytes);
 Copy pitched_copy(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
                   std::size_t width, std::size_t height);
 
-// Returns the copy where its pitches hold its rows, both ends are memory of the kind that `kind`
-// says, and lie within their allocations. Fails with the error of a copy.
+// Returns the copy where its pitches hold its rows and are none too wide, both ends are memory of
+// the kind that `kind` says, and lie within their allocations. Fails with the error of a copy.
 Copy checked_copy(const Runtime& runtime, Copy copy, cudaMemcpyKind kind);
 
 // The same for a fill of device memory.
