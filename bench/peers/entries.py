@@ -63,7 +63,7 @@ CUDA_STEP = [
     Peer("mma", "", precision="tf32"), *fastest_cuda("tf32"),
     Peer("passes", "", precision="bf16"), Peer("fused", "", precision="bf16"),
     Peer("wgmma", "", precision="bf16"), Peer("wgmma_twin", "", precision="bf16"),
-    *fastest_cuda("bf16"),
+    *fastest_cuda("bf16"), Peer("cublaslt_stored", "", precision="bf16"),
 ]
 
 # (device, op) -> its peers.

@@ -109,7 +109,7 @@ class Case:
         """(default, best): names of peers, None where there is none. A library's default is the peer
         that has its name alone."""
         mine = {peer: seconds for peer, seconds in self.seconds.items()
-                if peer.split("-")[0] == library}
+                if peer.startswith(library)}
         return library if library in mine else None, min(mine, key=mine.get, default=None)
 
 
@@ -165,7 +165,7 @@ def _row(who, case):
         row.append("-" if case.of_peak is None else f"{100 * case.of_peak:.0f}%")
     for library in who.libraries:
         default, best = case.of_library(library)
-        way = best.removeprefix(library).lstrip("-") if best else ""
+        way = "" if best in (None, library) else best.removeprefix(f"{library}-")
         if library not in who.single:
             row.append(_cell(case, default))
             way = way or ("default" if best else "")
@@ -182,7 +182,7 @@ def over_threads(cases):
         if most.threads == case.threads:
             continue
         for peer, times in case.rounds.items():
-            if any(peer.split("-")[0] == library for library in FIELDS["cpu"].libraries):
+            if peer.startswith(tuple(FIELDS["cpu"].libraries)):
                 most.rounds[f"{peer}-{case.threads}t"] = times
                 if case.threads not in most.together:
                     most.apart.add(f"{peer}-{case.threads}t")
