@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -181,21 +182,24 @@ std::vector<Launch> plan_backward(const PairBackwardArgs<float>& args, const Wor
     const Layer& shape = args.network->layers()[l - 1];
     add_gradient(launches, workspace, n, below, layer, dz, view(shape, args.gradients).weights);
     if (l == 1) break;  // nobody needs the gradient by X
-    const auto plan = [&](const LtResult& to, const LtEpilogue& epilogue) {
-      return plan_product(workspace.lt, Precision::bf16,
-                          {{dz, n, layer.pitch, layer.pitch},
-                           Read::plain,
-                           {layer.image.data(), below.pitch, layer.pitch, layer.pitch},
-                           Read::transposed,
-                           to},
-                          epilogue);
+    const auto product = [&](const LtResult& to) {
+      return LtOperands{{dz, n, layer.pitch, layer.pitch},
+                        Read::plain,
+                        {layer.image.data(), below.pitch, layer.pitch, layer.pitch},
+                        Read::transposed,
+                        to};
     };
+    std::optional<Launch> masked;
     if (below.mask.size() > 0) {
-      launches.push_back(plan({previous, below.pitch},
-                              {.kind = CUBLASLT_EPILOGUE_DRELU, .mask = below.mask.data()}));
+      masked = find_product(workspace.lt, Precision::bf16, product({previous, below.pitch}),
+                            {.kind = CUBLASLT_EPILOGUE_DRELU, .mask = below.mask.data()});
+    }
+    if (masked) {
+      launches.push_back(std::move(*masked));
     } else {
       float* const dh = workspace.rows.data();
-      launches.push_back(plan({dh, below.pitch}, {}));
+      launches.push_back(
+          plan_product(workspace.lt, Precision::bf16, product({dh, below.pitch}), {}));
       launches.emplace_back([=, shape_below = args.network->layers()[l - 2], h = below.h.data(),
                              pitch = below.pitch, to = previous](Stream s) {
         launch_store_dz(n, shape_below, dh, h, to, pitch, cuda::cuda_stream(s));

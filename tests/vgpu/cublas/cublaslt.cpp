@@ -294,14 +294,21 @@ bool leaves_mask(std::uint32_t epilogue) {
   return epilogue == CUBLASLT_EPILOGUE_RELU_AUX || epilogue == CUBLASLT_EPILOGUE_RELU_AUX_BIAS;
 }
 
+bool reads_mask(std::uint32_t epilogue) {
+  return epilogue == CUBLASLT_EPILOGUE_DRELU || epilogue == CUBLASLT_EPILOGUE_DRELU_BGRAD;
+}
+
 // Whether to pose as another library, by what the environment says.
 bool poses(const char* name) {
   const char* const variable = std::getenv(name);
   return variable != nullptr && *variable != '\0';
 }
 
-// As one without products that leave relu's mask.
-bool poses_without_masks() { return poses("VGPU_NO_RELU_MASKS"); }
+// As one without products that leave relu's mask, or that read one.
+bool lacks(std::uint32_t epilogue) {
+  return (leaves_mask(epilogue) && poses("VGPU_NO_RELU_MASKS")) ||
+         (reads_mask(epilogue) && poses("VGPU_NO_RELU_DERIVATIVES"));
+}
 
 // As one whose first algorithm is named, but refuses to be launched.
 bool poses_without_first() { return poses("VGPU_REFUSE_FIRST_ALGORITHM"); }
@@ -461,9 +468,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
   }
   *returned = 0;
   const auto contents = vgpu::load<MatmulDescriptor>(descriptor);
-  if (vgpu::leaves_mask(contents.epilogue) && vgpu::poses_without_masks()) {
-    return CUBLAS_STATUS_NOT_SUPPORTED;
-  }
+  if (vgpu::lacks(contents.epilogue)) return CUBLAS_STATUS_NOT_SUPPORTED;
   vgpu::Gemm gemm;
   const cublasStatus_t status = vgpu::describe(
       contents, {nullptr, nullptr, nullptr, nullptr, layout_a, layout_b, layout_c, layout_d}, gemm);

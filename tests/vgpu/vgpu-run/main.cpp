@@ -45,6 +45,8 @@ Runs a CUDA program, built by nvcc with -cudart shared and --compress-mode=none,
                     pose as a device with fewer, with less shared memory a block, and as one that
                     runs code of an earlier compute capability
   --no-relu-masks   pose as a cuBLASLt without products that leave relu's mask
+  --no-relu-derivatives
+                    pose as a cuBLASLt without products that read one
   --refuse-first-algorithm
                     pose as a cuBLASLt that refuses to launch the first algorithm it names
   --help            this text
@@ -65,6 +67,7 @@ struct Options {
   bool counters_later = false;
   bool inject_errors = false;
   bool no_relu_masks = false;
+  bool no_relu_derivatives = false;
   bool refuse_first_algorithm = false;
   bool help = false;
   std::vector<char*> command;  // ends with a null pointer
@@ -128,6 +131,8 @@ std::optional<Options> parse(int argc, char** argv) {
       options.inject_errors = true;
     } else if (argument == "--no-relu-masks") {
       options.no_relu_masks = true;
+    } else if (argument == "--no-relu-derivatives") {
+      options.no_relu_derivatives = true;
     } else if (argument == "--refuse-first-algorithm") {
       options.refuse_first_algorithm = true;
     } else {
@@ -219,6 +224,7 @@ std::string stand_ins() {
   set("VGPU_CAPABILITY", options.capability);
   set("VGPU_INJECT_ERRORS", options.inject_errors ? "1" : "");
   set("VGPU_NO_RELU_MASKS", options.no_relu_masks ? "1" : "");
+  set("VGPU_NO_RELU_DERIVATIVES", options.no_relu_derivatives ? "1" : "");
   set("VGPU_REFUSE_FIRST_ALGORITHM", options.refuse_first_algorithm ? "1" : "");
   set("VGPU_STATUS", status.path());
   set("LD_PRELOAD", stand_ins());
