@@ -173,7 +173,8 @@ cublasStatus_t check(const Gemm& gemm) {
   const bool has_bias =
       epilogue.bias || epilogue.gradient_of_a || epilogue.gradient_of_b || epilogue.gradient_of_d;
   if (has_bias && epilogue.bias_vector.address == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
-  if (has_bias && !element_bytes(epilogue.bias_vector.type)) return CUBLAS_STATUS_NOT_SUPPORTED;
+  // Of D's type; see CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, whose exceptions are integers and fp8.
+  if (has_bias && epilogue.bias_vector.type != gemm.d.type) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (epilogue.store_mask || epilogue.apply_mask) {
     const bool aligned = reinterpret_cast<std::uintptr_t>(epilogue.mask) % 16 == 0;
     const bool fits = epilogue.mask != nullptr && aligned && epilogue.mask_ld % 128 == 0 &&

@@ -299,6 +299,10 @@ bool test_epilogues(Lt& lt) {
     all = false;
   }
 
+  linear.set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, std::int32_t{CUDA_R_16BF});
+  expect(run_forward(linear).status != CUBLAS_STATUS_SUCCESS,
+         "a bias of another type than D's to be refused");
+
   Operation forward(CUBLASLT_EPILOGUE_RELU_AUX_BIAS);
   expect(run_forward(forward).status == CUBLAS_STATUS_INVALID_VALUE,
          "a missing bias to be refused");
