@@ -53,7 +53,8 @@ __global__ void positive_mask(std::int64_t points, std::int64_t width, std::int6
 #pragma unroll
       for (int j = 0; j < batch; ++j) {
         const std::int64_t column = (word + j) * warp_size + lane;
-        positive[j] = column<width&& static_cast<float>(h[row * width + column])> 0.0F;
+        const bool exists = column < width;
+        positive[j] = exists && static_cast<float>(h[row * width + column]) > 0.0F;
       }
       std::uint32_t own = 0;
 #pragma unroll

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "kernels/cublas/elementwise.h"
@@ -35,6 +36,13 @@ class ReluMasks {
   const Network& network_;
   std::vector<Buffer<std::uint32_t>> masks_;
 };
+
+/// Launches one after another, with the memory that they work in.
+inline Launch in_turn(std::vector<Launch> launches, std::shared_ptr<const void> memory) {
+  return [memory = std::move(memory), launches = std::move(launches)](Stream stream) {
+    for (const Launch& launch : launches) launch(stream);
+  };
+}
 
 /// Adds C = relu(A B + b) that leaves its mask: one product, or, where cuBLASLt has no such
 /// product, one without and a launch behind it.

@@ -131,11 +131,8 @@ const RegisterProducts<Args> variants("cublaslt", prepare);
 Launch plan_backward_lt(const Args& args, Precision precision,
                         const std::shared_ptr<const ReluMasks>& masks) {
   const auto workspace = std::make_shared<const Workspace>(args, masks);
-  std::vector<Launch> launches =
-      args.points == 0 ? plan_zeros(args) : plan_backward(args, precision, *workspace);
-  return [workspace, launches = std::move(launches)](Stream stream) {
-    for (const Launch& launch : launches) launch(stream);
-  };
+  return in_turn(args.points == 0 ? plan_zeros(args) : plan_backward(args, precision, *workspace),
+                 workspace);
 }
 
 }  // namespace siamese::cublas

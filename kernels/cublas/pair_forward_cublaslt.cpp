@@ -83,9 +83,7 @@ void add_masked_relu(std::vector<Launch>& launches, const std::shared_ptr<const 
 
 Launch plan_forward_lt(const Args& args, Precision precision,
                        const std::shared_ptr<const ReluMasks>& masks) {
-  return [masks, launches = plan_forward(args, precision, masks.get())](Stream stream) {
-    for (const Launch& launch : launches) launch(stream);
-  };
+  return in_turn(plan_forward(args, precision, masks.get()), masks);
 }
 
 }  // namespace siamese::cublas

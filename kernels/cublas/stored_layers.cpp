@@ -20,7 +20,6 @@
 #include "kernels/cuda/launch.h"
 #include "kernels/multiples.h"
 #include "model/parameters.h"
-#include "model/random.h"
 
 namespace siamese::cublas {
 namespace {
@@ -33,7 +32,6 @@ struct StoredLayer {
   std::int64_t pitch;
   Stored h;                    // [n, pitch]; E is not stored
   Stored image;                // [pitch below + 1, pitch], as launch_store_parameters leaves it
-  const __nv_bfloat16* bias;   // its last row
   Buffer<std::uint32_t> mask;  // of a hidden layer with relu
 };
 
@@ -53,7 +51,7 @@ struct Workspace {
     };
     const auto stored = [](std::int64_t count) { return Stored(Device::cuda, count); };
     const std::int64_t inputs = network.input_width();
-    layers.push_back({inputs, padded(inputs, pack), stored(n * padded(inputs, pack)), {}, {}, {}});
+    layers.push_back({inputs, padded(inputs, pack), stored(n * padded(inputs, pack)), {}, {}});
     std::int64_t widest = 0;
     std::int64_t most_gradients = 0;
     for (const Layer& layer : network.layers()) {
@@ -62,9 +60,8 @@ struct Workspace {
       const std::int64_t below = layers.back().pitch;
       const std::int64_t pitch = padded(layer.outputs, last ? pack : step);
       Stored image = stored((below + 1) * pitch);
-      const __nv_bfloat16* const bias = image.data() + below * pitch;
       layers.push_back(
-          {layer.outputs, pitch, stored(last ? 0 : n * pitch), std::move(image), bias,
+          {layer.outputs, pitch, stored(last ? 0 : n * pitch), std::move(image),
            Buffer<std::uint32_t>(Device::cuda, masked ? n * mask_bits(pitch) / 32 : 0)});
       widest = std::max(widest, pitch);
       most_gradients = std::max(most_gradients, (layer.inputs + 1) * pitch);
@@ -75,13 +72,6 @@ struct Workspace {
     gradient = Buffer<float>(Device::cuda, most_gradients);
   }
 };
-
-/// Launches one after another.
-Launch in_turn(std::vector<Launch> launches) {
-  return [launches = std::move(launches)](Stream stream) {
-    for (const Launch& launch : launches) launch(stream);
-  };
-}
 
 /// X and all parameters rounded and stored.
 Launch plan_rounding(const PairForwardArgs<float>& args, const Workspace& workspace) {
@@ -118,7 +108,8 @@ std::vector<Launch> plan_forward(const PairForwardArgs<float>& args, const Works
                              Read::plain,
                              masked ? LtResult(h, pitch) : LtResult(z, pitch)};
     if (masked) {
-      add_masked_relu(launches, workspace.lt, Precision::bf16, product, layer.bias,
+      const __nv_bfloat16* const bias_row = layer.image.data() + below.pitch * pitch;
+      add_masked_relu(launches, workspace.lt, Precision::bf16, product, bias_row,
                       layer.mask.data());
       continue;
     }
@@ -214,9 +205,9 @@ std::vector<Launch> plan_backward(const PairBackwardArgs<float>& args, const Wor
 class TrialArgs {
  public:
   TrialArgs(const PairForwardArgs<float>& forward, const PairBackwardArgs<float>& backward)
-      : x_(random(forward.points * forward.network->input_width())),
-        parameters_(random(forward.network->parameter_count())),
-        gradient_(random(forward.points * forward.network->embedding_width())),
+      : x_(Device::cuda, trial_numbers(forward.points * forward.network->input_width())),
+        parameters_(Device::cuda, trial_numbers(forward.network->parameter_count())),
+        gradient_(Device::cuda, trial_numbers(forward.points * forward.network->embedding_width())),
         embeddings_(Device::cuda, gradient_.size()),
         gradients_(Device::cuda, parameters_.size()),
         forward_(forward),
@@ -239,13 +230,6 @@ class TrialArgs {
   }
 
  private:
-  static Buffer<float> random(std::int64_t count) {
-    std::vector<float> numbers(static_cast<std::size_t>(count));
-    Random random(1);
-    for (float& number : numbers) number = static_cast<float>(2 * random.uniform() - 1);
-    return {Device::cuda, numbers};
-  }
-
   Buffer<float> x_;
   Buffer<float> parameters_;
   Buffer<float> gradient_;
@@ -260,10 +244,8 @@ class TrialArgs {
 cuda::LayerLaunches plan_stored_layers(const PairForwardArgs<float>& forward,
                                        const PairBackwardArgs<float>& backward, std::int64_t step) {
   const auto workspace = std::make_shared<const Workspace>(*forward.network, forward.points, step);
-  const auto keeping = [&](std::vector<Launch> launches) -> Launch {
-    return [workspace, launch = in_turn(std::move(launches))](Stream stream) { launch(stream); };
-  };
-  return {keeping(plan_forward(forward, *workspace)), keeping(plan_backward(backward, *workspace))};
+  return {in_turn(plan_forward(forward, *workspace), workspace),
+          in_turn(plan_backward(backward, *workspace), workspace)};
 }
 
 std::int64_t fastest_step(const PairForwardArgs<float>& forward,

@@ -91,28 +91,18 @@ struct Activated {
   }
 };
 
-struct LastDz {
-  const float* gradient;
-  const float* embeddings;
-  std::int64_t d;
-  Activation activation;
-  __device__ float operator()(std::int64_t row, std::int64_t column) const {
-    if (column >= d) return 0.0F;
-    const std::int64_t i = row * d + column;
-    return gradient[i] * cuda::activation_derivative(activation, embeddings[i]);
-  }
-};
-
-struct HiddenDz {
+/// From dh and h, whose rows both begin `pitch` elements apart.
+template <class T>
+struct Dz {
   const float* dh;
-  const __nv_bfloat16* h;
+  const T* h;
   std::int64_t pitch;
   std::int64_t d;
   Activation activation;
   __device__ float operator()(std::int64_t row, std::int64_t column) const {
     if (column >= d) return 0.0F;
     const std::int64_t i = row * pitch + column;
-    return dh[i] * cuda::activation_derivative(activation, __bfloat162float(h[i]));
+    return dh[i] * cuda::activation_derivative(activation, static_cast<float>(h[i]));
   }
 };
 
@@ -163,14 +153,17 @@ void launch_embeddings(std::int64_t points, const Layer& layer, const float* z, 
 void launch_store_last_dz(const PairBackwardArgs<float>& args, __nv_bfloat16* dz,
                           std::int64_t pitch, cudaStream_t stream) {
   const Layer& layer = args.network->layers().back();
-  launch_rows(args.points, pitch,
-              LastDz{args.gradient, args.embeddings, layer.outputs, layer.activation}, dz, stream);
+  launch_rows(
+      args.points, pitch,
+      Dz<float>{args.gradient, args.embeddings, layer.outputs, layer.outputs, layer.activation}, dz,
+      stream);
 }
 
 void launch_store_dz(std::int64_t points, const Layer& layer, const float* dh,
                      const __nv_bfloat16* h, __nv_bfloat16* dz, std::int64_t pitch,
                      cudaStream_t stream) {
-  launch_rows(points, pitch, HiddenDz{dh, h, pitch, layer.outputs, layer.activation}, dz, stream);
+  launch_rows(points, pitch, Dz<__nv_bfloat16>{dh, h, pitch, layer.outputs, layer.activation}, dz,
+              stream);
 }
 
 }  // namespace siamese::cublas

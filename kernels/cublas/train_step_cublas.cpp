@@ -1,8 +1,9 @@
+#include "kernels/cublas/train_step_cublas.h"
+
 #include <memory>
 
 #include "kernels/cublas/lt_layers.h"
 #include "kernels/cublas/stored_layers.h"
-#include "kernels/cuda/train_step_composed.h"
 #include "kernels/cuda/variant_parts.h"
 
 // The training steps of rung 0: products of cuBLAS or of cuBLASLt with its epilogues, and for the
@@ -30,17 +31,8 @@ cuda::LayerLaunches stored_layers(const PairForwardArgs<float>& forward,
           cuda::traced(backward, "cublaslt_stored", products, layers.backward)};
 }
 
-constexpr cuda::Composition cublas{.name = "cublas",
-                                   .rung = 0,
-                                   .forward = "cublas",
-                                   .distance_loss = "scan",
-                                   .all_pairs_loss = "triangle",
-                                   .backward = "cublas",
-                                   .adam = "vector",
-                                   .captured = true};
-
 constexpr cuda::Composition cublaslt = [] {
-  cuda::Composition parts = cublas;
+  cuda::Composition parts = cublas_step;
   parts.name = "cublaslt";
   parts.forward = "cublaslt";
   parts.backward = "cublaslt";
@@ -59,9 +51,9 @@ Variant<TrainStepArgs<float>> step(const cuda::Composition& parts, Precision pre
   return cuda::composed_step<float>(parts, precision);
 }
 
-const Register<TrainStepArgs<float>> float32(step(cublas, Precision::float32));
-const Register<TrainStepArgs<float>> tf32(step(cublas, Precision::tf32));
-const Register<TrainStepArgs<float>> bf16(step(cublas, Precision::bf16));
+const Register<TrainStepArgs<float>> float32(step(cublas_step, Precision::float32));
+const Register<TrainStepArgs<float>> tf32(step(cublas_step, Precision::tf32));
+const Register<TrainStepArgs<float>> bf16(step(cublas_step, Precision::bf16));
 const Register<TrainStepArgs<float>> lt_float32(step(cublaslt, Precision::float32));
 const Register<TrainStepArgs<float>> lt_tf32(step(cublaslt, Precision::tf32));
 const Register<TrainStepArgs<float>> lt_bf16(step(cublaslt, Precision::bf16));

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 
 #include "kernels/cublas/elementwise.h"
 #include "kernels/cuda/check.h"
@@ -17,21 +16,14 @@ std::int64_t bytes(cudaDataType type, std::int64_t count) {
   return count * (type == CUDA_R_16BF ? 2 : 4);
 }
 
-/// Random numbers from -1 to 1.
-std::vector<std::byte> draw(cudaDataType type, std::int64_t count) {
-  const std::int64_t element = bytes(type, 1);
-  std::vector<std::byte> numbers(static_cast<std::size_t>(bytes(type, count)));
+}  // namespace
+
+std::vector<float> trial_numbers(std::int64_t count) {
+  std::vector<float> numbers(static_cast<std::size_t>(count));
   Random random(1);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto value = static_cast<float>(2 * random.uniform() - 1);
-    const auto rounded = __nv_bfloat16(value);
-    const void* const number = type == CUDA_R_16BF ? static_cast<const void*>(&rounded) : &value;
-    std::memcpy(numbers.data() + i * element, number, static_cast<std::size_t>(element));
-  }
+  for (float& number : numbers) number = static_cast<float>(2 * random.uniform() - 1);
   return numbers;
 }
-
-}  // namespace
 
 std::uint32_t alignment(const void* address) {
   const auto number = reinterpret_cast<std::uintptr_t>(address);
@@ -66,10 +58,13 @@ void* TrialOperands::twin(const void* original, cudaDataType type, std::int64_t 
   auto* const values = static_cast<std::byte*>(blank(original, type, count));
   if (values == nullptr) return nullptr;
   constexpr std::int64_t period = 65537;  // no width divides a prime
-  const std::vector<std::byte> first = draw(type, std::min(period, count));
-  const auto drawn = static_cast<std::int64_t>(first.size());
+  const std::vector<float> first = trial_numbers(std::min(period, count));
+  const std::vector<__nv_bfloat16> rounded(first.begin(), first.end());
+  const void* const numbers = type == CUDA_R_16BF ? static_cast<const void*>(rounded.data())
+                                                  : static_cast<const void*>(first.data());
+  const std::int64_t drawn = bytes(type, static_cast<std::int64_t>(first.size()));
   const std::int64_t all = bytes(type, count);
-  backend(Device::cuda).copy_in(values, first.data(), drawn);
+  backend(Device::cuda).copy_in(values, numbers, drawn);
   for (std::int64_t done = drawn; done < all; done *= 2) {
     const auto more = static_cast<std::size_t>(std::min(done, all - done));
     SIAMESE_CHECK_CUDA(cudaMemcpy(values + done, values, more, cudaMemcpyDeviceToDevice));

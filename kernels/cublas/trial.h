@@ -16,6 +16,9 @@ namespace siamese::cublas {
 /// The largest power of 2, up to 256, that an address is a multiple of; 0 for null.
 std::uint32_t alignment(const void* address);
 
+/// Random numbers from -1 to 1, as a device may be faster at zeros.
+std::vector<float> trial_numbers(std::int64_t count);
+
 /// Operands of a product in memory of their own, in the shapes and alignments of given ones, which
 /// a trial must leave alone. They hold random numbers, as a device may be faster at zeros; but for
 /// C, which is only written.

@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "kernels/cublas/stored_layers.h"
+#include "kernels/cublas/train_step_cublas.h"
 #include "kernels/device.h"
 #include "kernels/ops.h"
 #include "tests/kernels/private_stream.h"
@@ -36,16 +37,9 @@ void PrintTo(const Padding& padding, std::ostream* out) { *out << padding.step; 
 
 // The step that is registered, but for its padding.
 Variant<TrainStepArgs<float>> step_with(const Padding& padding) {
-  return cuda::composed_step<float>({.name = "stored",
-                                     .rung = 0,
-                                     .forward = "cublaslt",
-                                     .distance_loss = "scan",
-                                     .all_pairs_loss = "triangle",
-                                     .backward = "cublaslt",
-                                     .adam = "vector",
-                                     .layers = padding.layers,
-                                     .captured = true},
-                                    Precision::bf16);
+  cuda::Composition parts = cublas_step;
+  parts.layers = padding.layers;
+  return cuda::composed_step<float>(parts, Precision::bf16);
 }
 
 class cuda_cublaslt_stored : public testing::TestWithParam<Padding> {
