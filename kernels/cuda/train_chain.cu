@@ -15,7 +15,7 @@
 #include "kernels/cuda/block_sum.cuh"
 #include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/check.h"
-#include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/dispatch.cuh"
 #include "kernels/cuda/pair_loss.cuh"
 #include "kernels/cuda/train_wgmma_kernels.h"
 #include "kernels/cuda/weight_blocks.cuh"
@@ -72,7 +72,7 @@ __device__ void each_outer(const OuterSums& sums, int columns, int first_row, Us
 }
 
 /// A warpgroup of the first kernel.
-template <class Multiplier, Distance distance>
+template <class Multiplier>
 class TrainChain {
  public:
   __device__ TrainChain(const TrainPlan& plan, const TrainStepArgs<float>& args,
@@ -83,19 +83,9 @@ class TrainChain {
         records_(records),
         group_(warpgroup::group_of_thread()),
         lane_(own_lane()),
-        first_row_(own_warp() % warpgroup::group_warps * 16) {
-    auto* at = reinterpret_cast<std::uint32_t*>(shared + plan.chain_group +
-                                                group_ * plan.chain_group_bytes);
-    const auto take = [&](int columns) {
-      const warpgroup::Blocks blocks{at, stripe_rows};
-      at += stripe_rows * columns / 2;
-      return blocks;
-    };
-    h1_ = take(plan.layer[0].columns);
-    dz3_ = take(outer_columns);
-    h2_ = take(plan.layer[1].columns);  // dz_2 and x, a record, lie side by side
-    x_ = take(outer_columns);
-  }
+        first_row_(own_warp() % warpgroup::group_warps * 16),
+        rows_(reinterpret_cast<std::uint32_t*>(shared + plan.chain_group +
+                                               group_ * plan.chain_group_bytes)) {}
 
   __device__ void run() {
     const std::int64_t groups = static_cast<std::int64_t>(gridDim.x) * chain_groups;
@@ -104,23 +94,26 @@ class TrainChain {
       stripe_ = stripe;
       load_points();
       Multiplier::meet(group_);
-      forward(plan_.layer[0], x_, h1_);
-      Multiplier::meet(group_);
-      forward(plan_.layer[1], h1_, h2_);
-      Multiplier::meet(group_);
+#pragma unroll 1  // half the code, here and for the way back
+      for (int l = 0; l < 2; ++l) {
+        forward(plan_.layer[l], rows(l), rows(l + 1));
+        Multiplier::meet(group_);
+      }
       lose();
       Multiplier::meet(group_);
-      add_outer<Multiplier>(h2_, plan_.layer[1].columns, dz3_, last_);
+      add_outer<Multiplier>(rows(2), plan_.layer[1].columns, rows(3), last_);
       Multiplier::meet(group_);  // now h_2 may be overwritten
-      backward(plan_.layer[2], plan_.layer[1].activation, dz3_, h2_);
-      fence_async_proxy();
-      Multiplier::meet(group_);
-      if (copies()) {
-        bulk_copy_out(records_ + stripe * plan_.record_bytes(), h2_.pairs, plan_.record_bytes());
+#pragma unroll 1
+      for (int l = 2; l > 0; --l) {
+        backward(plan_.layer[l], plan_.layer[l - 1].activation, rows(l + 1), rows(l));
+        if (l == 2) fence_async_proxy();
+        Multiplier::meet(group_);
+        if (l == 2 && copies()) {
+          bulk_copy_out(records_ + stripe * plan_.record_bytes(), rows(2).pairs,
+                        plan_.record_bytes());
+        }
       }
-      backward(plan_.layer[1], plan_.layer[0].activation, h2_, h1_);
-      Multiplier::meet(group_);
-      add_outer<Multiplier>(h1_, plan_.layer[0].columns, x_, first_);
+      add_outer<Multiplier>(rows(1), plan_.layer[0].columns, rows(0), first_);
       if (copies()) wait_for_copies_out();
       Multiplier::meet(group_);  // now x and dz_2 may be overwritten
     }
@@ -146,13 +139,24 @@ class TrainChain {
   /// The thread of the warpgroup that copies its records.
   __device__ bool copies() const { return threadIdx.x % warpgroup::group_threads == 0; }
 
+  /// x, h_1, h_2 or dz_3. They lie as h_1, dz_3, h_2, x, so that a record, dz_2 and x, is in one.
+  __device__ warpgroup::Blocks rows(int l) const {
+    int columns = 0;  // that lie before
+    if (l != 1) columns += plan_.layer[0].columns;
+    if (l == 0 || l == 2) columns += outer_columns;
+    if (l == 0) columns += plan_.layer[1].columns;
+    return {rows_ + stripe_rows / 2 * columns, stripe_rows};
+  }
+
   /// The pair of the lane's rows.
   __device__ std::int64_t pair() const {
     return stripe_ * stripe_pairs + first_row_ / 2 + lane_ / 4;
   }
 
-  __device__ const float* bias(const FusedLayer& layer) const {
-    return reinterpret_cast<const float*>(shared_ + layer.bias);
+  /// What sums of a layer begin from: the biases of the lane's columns of a block.
+  __device__ auto bias_from(const FusedLayer& layer) const {
+    const auto* own = reinterpret_cast<const float*>(shared_ + layer.bias) + lane_ % 4 * 2;
+    return [own](int first) { return *reinterpret_cast<const float2*>(own + first); };
   }
 
   /// x of the stripe's points and its column of ones; all 0 where there is no pair.
@@ -170,7 +174,7 @@ class TrainChain {
 #pragma unroll
       for (int first = 0; first < outer_columns; first += 8) {
         const int column = first + lane_ % 4 * 2;
-        x_.own_pair(first_row_ + i * 8, first) =
+        rows(0).own_pair(first_row_ + i * 8, first) =
             mma::bf16_pair(element(column), element(column + 1));
       }
     }
@@ -181,10 +185,7 @@ class TrainChain {
                           const warpgroup::Blocks& to) const {
     warpgroup::multiply_all<Multiplier, true>(
         from, fused::weight_blocks(layer, shared_), layer.depth / warpgroup::depth, layer.columns,
-        [&](int first) {
-          return *reinterpret_cast<const float2*>(bias(layer) + first + lane_ % 4 * 2);
-        },
-        [&](int first, const auto& sums) {
+        bias_from(layer), [&](int first, const auto& sums) {
           with_activation(layer.activation, [&](auto activation) {
 #pragma unroll
             for (int t = 0; t < static_cast<int>(std::size(sums)); ++t) {
@@ -198,23 +199,39 @@ class TrainChain {
         });
   }
 
+  /// The column of element k of two in the lane's block t of E and dz_3.
+  __device__ int outer_column(int t, int k) const { return t * 8 + lane_ % 4 * 2 + k; }
+
   /// E, the cost of the stripe's pairs, and dz_3, all in registers but for dz_3's place.
   __device__ void lose() {
     const FusedLayer& layer = plan_.layer[2];
-    warpgroup::Sums<2> e = {};
+    warpgroup::Sums<2> e;
+    warpgroup::start_sums(bias_from(layer), 0, e);
     warpgroup::multiply<Multiplier>(
-        warpgroup::Operand<Multiplier, false>(h2_, 0, 0),
+        warpgroup::Operand<Multiplier, false>(rows(2), 0, 0),
         warpgroup::Operand<Multiplier, true>(fused::weight_blocks(layer, shared_), 0, 0),
         layer.depth / warpgroup::depth, e);
-    const auto column = [&](int t, int k) { return t * 8 + lane_ % 4 * 2 + k; };
+    with_activation(layer.activation, [&](auto activation) {
+#pragma unroll
+      for (int t = 0; t < 2; ++t) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) e[t][i] = activate(activation.value, e[t][i]);
+      }
+    });
+    cost_ += by_unweighted_distance(args_.loss.distance,
+                                    [&](auto distance) { return lose_by<distance.value>(e); });
+  }
+
+  /// dz_3 from E, whose rows 8 apart are a pair; returns what it costs, in one of its lanes.
+  template <Distance distance>
+  __device__ double lose_by(const warpgroup::Sums<2>& e) const {
+    const FusedLayer& layer = plan_.layer[2];
     PairDistance<distance, float> d;
 #pragma unroll
     for (int t = 0; t < 2; ++t) {
 #pragma unroll
       for (int k = 0; k < 2; ++k) {
-        e[t][k] = activate(layer.activation, e[t][k] + bias(layer)[column(t, k)]);
-        e[t][2 + k] = activate(layer.activation, e[t][2 + k] + bias(layer)[column(t, k)]);
-        if (column(t, k) < layer.outputs) d.add(e[t][k], e[t][2 + k]);
+        if (outer_column(t, k) < layer.outputs) d.add(e[t][k], e[t][2 + k]);
       }
     }
     d.group_sum(4);
@@ -222,7 +239,6 @@ class TrainChain {
     const auto c = cuda::cost(args_.loss, d.finish(), exists ? args_.pairs.targets[pair()] : 0.0F);
     float factor = 0.0F;
     if (exists) {
-      if (lane_ % 4 == 0) cost_ += static_cast<double>(c.value);
       const PointPair points = points_of(args_.pairs, pair());
       // Both halves of the gradient of a point with itself cancel.
       if (points.first != points.second) {
@@ -235,15 +251,16 @@ class TrainChain {
       float b[2] = {};
 #pragma unroll
       for (int k = 0; k < 2; ++k) {
-        if (column(t, k) >= layer.outputs) continue;
+        if (outer_column(t, k) >= layer.outputs) continue;
         const float first = e[t][k];
         const float second = e[t][2 + k];
         a[k] = factor * d.by_a(first, second) * activation_derivative(layer.activation, first);
         b[k] = factor * d.by_b(first, second) * activation_derivative(layer.activation, second);
       }
-      dz3_.own_pair(first_row_, t * 8) = mma::bf16_pair(a[0], a[1]);
-      dz3_.own_pair(first_row_ + 8, t * 8) = mma::bf16_pair(b[0], b[1]);
+      rows(3).own_pair(first_row_, t * 8) = mma::bf16_pair(a[0], a[1]);
+      rows(3).own_pair(first_row_ + 8, t * 8) = mma::bf16_pair(b[0], b[1]);
     }
+    return exists && lane_ % 4 == 0 ? static_cast<double>(c.value) : 0.0;
   }
 
   /// h = (dz W^T) * act'(h).
@@ -272,18 +289,15 @@ class TrainChain {
   unsigned char* records_;
   int group_;
   int lane_;
-  int first_row_;  // of the warp, in a stripe
-  warpgroup::Blocks x_;
-  warpgroup::Blocks h1_;
-  warpgroup::Blocks h2_;
-  warpgroup::Blocks dz3_;
+  int first_row_;        // of the warp, in a stripe
+  std::uint32_t* rows_;  // the warpgroup's
   std::int64_t stripe_ = 0;
   double cost_ = 0.0;
   OuterSums first_ = {};  // transposed: units x inputs
   OuterSums last_ = {};   // units x outputs
 };
 
-template <class Multiplier, Distance distance>
+template <class Multiplier>
 __global__ void __launch_bounds__(chain_threads, 1)
     train_chain(const __grid_constant__ TrainPlan plan,
                 const __grid_constant__ TrainStepArgs<float> args, const unsigned char* image,
@@ -300,7 +314,7 @@ __global__ void __launch_bounds__(chain_threads, 1)
           bias_of_one(middle.activation);
     }
     __syncthreads();
-    TrainChain<Multiplier, distance> chain(plan, args, shared, records);
+    TrainChain<Multiplier> chain(plan, args, shared, records);
     chain.run();
     const std::int64_t part = static_cast<std::int64_t>(blockIdx.x) * chain_groups + chain.group();
     chain.store_gradients(parts + part * (plan.parameters(0) + plan.parameters(2)));
@@ -314,28 +328,24 @@ __global__ void __launch_bounds__(chain_threads, 1)
 }  // namespace
 
 template <class Multiplier>
-void allow_train_chain(const TrainPlan& plan, Distance distance) {
-  with_unweighted_distance(distance, [&](auto d) {
-    allow_shared(train_chain<Multiplier, d.value>, plan.chain_shared_bytes, "train_chain");
-  });
+void allow_train_chain(const TrainPlan& plan) {
+  allow_shared(train_chain<Multiplier>, plan.chain_shared_bytes, "train_chain");
 }
 
 template <class Multiplier>
 void launch_train_chain(const TrainPlan& plan, const TrainStepArgs<float>& args,
                         const TrainStores& stores, cudaStream_t stream) {
-  with_unweighted_distance(args.loss.distance, [&](auto d) {
-    train_chain<Multiplier, d.value><<<static_cast<unsigned>(stores.chain_blocks), chain_threads,
-                                       static_cast<std::size_t>(plan.chain_shared_bytes), stream>>>(
-        plan, args, stores.image, stores.records, stores.outer, stores.costs);
-    SIAMESE_CHECK_LAUNCH("train_chain");
-  });
+  train_chain<Multiplier><<<static_cast<unsigned>(stores.chain_blocks), chain_threads,
+                            static_cast<std::size_t>(plan.chain_shared_bytes), stream>>>(
+      plan, args, stores.image, stores.records, stores.outer, stores.costs);
+  SIAMESE_CHECK_LAUNCH("train_chain");
 }
 
-template void allow_train_chain<Wgmma>(const TrainPlan&, Distance);
+template void allow_train_chain<Wgmma>(const TrainPlan&);
 template void launch_train_chain<Wgmma>(const TrainPlan&, const TrainStepArgs<float>&,
                                         const TrainStores&, cudaStream_t);
 
-template void allow_train_chain<WgmmaTwin>(const TrainPlan&, Distance);
+template void allow_train_chain<WgmmaTwin>(const TrainPlan&);
 template void launch_train_chain<WgmmaTwin>(const TrainPlan&, const TrainStepArgs<float>&,
                                             const TrainStores&, cudaStream_t);
 

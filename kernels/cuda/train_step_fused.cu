@@ -22,6 +22,7 @@
 #include "kernels/cuda/adam.cuh"
 #include "kernels/cuda/block_sum.cuh"
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/dispatch.cuh"
 #include "kernels/cuda/fused_step.cuh"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/pair_loss.cuh"
@@ -93,23 +94,11 @@ __device__ double pair_gradients_by(const Args& args, std::int64_t first_pair,
   return lane == 0 ? static_cast<double>(c.value) : 0.0;
 }
 
-/// One kernel for all distances, which tell apart this small part of it alone.
 __device__ double pair_gradients(const Args& args, std::int64_t first_pair,
                                  const fused::Step& step) {
-  switch (args.loss.distance) {
-    case Distance::sqeuclidean:
-      return pair_gradients_by<Distance::sqeuclidean>(args, first_pair, step);
-    case Distance::euclidean:
-      return pair_gradients_by<Distance::euclidean>(args, first_pair, step);
-    case Distance::manhattan:
-      return pair_gradients_by<Distance::manhattan>(args, first_pair, step);
-    case Distance::cosine:
-      return pair_gradients_by<Distance::cosine>(args, first_pair, step);
-    case Distance::chi_square:
-    case Distance::weighted_l1:
-      break;  // refused
-  }
-  return 0.0;
+  return by_unweighted_distance(args.loss.distance, [&](auto distance) {
+    return pair_gradients_by<distance.value>(args, first_pair, step);
+  });
 }
 
 /// Adds up the parts in order, and takes Adam's step with the sum.

@@ -153,7 +153,7 @@ template <class Multiplier>
 Launch prepare(const TrainStepArgs<float>& args) {
   check_counts(args.pairs.form, args.points, args.pairs.count);
   const auto plan = std::make_shared<const Plan>(args);
-  allow_train_chain<Multiplier>(plan->train, args.loss.distance);
+  allow_train_chain<Multiplier>(plan->train);
   allow_train_middle<Multiplier>(plan->train);
   return traced(args, Multiplier::name, Precision::bf16, [args, plan](Stream stream) {
     launch_step<Multiplier>(args, *plan, cuda_stream(stream));

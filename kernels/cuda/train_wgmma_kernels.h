@@ -27,7 +27,7 @@ struct WgmmaTwin;
 /// Once before launching, for a plan: throw UsageError where the device has too little shared
 /// memory.
 template <class Multiplier>
-void allow_train_chain(const TrainPlan& plan, Distance distance);
+void allow_train_chain(const TrainPlan& plan);
 template <class Multiplier>
 void allow_train_middle(const TrainPlan& plan);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cuda/index.cuh"
 
@@ -12,6 +13,7 @@
 // What multiplies is a Multiplier, Wgmma (wgmma.cuh) or WgmmaTwin (wgmma_twin.cuh), with
 //   name                          of its variants
 //   available                     whether the device code being compiled has it
+//   asynchronous                  whether products go on while the threads do something else
 //   Operand<turned>               a Place as it takes it, with step() to the next 16 of k
 //   fence_stores()                makes what the thread stored to shared memory visible to products
 //   meet(group)                   waits for the group's threads, after which all that they stored
@@ -128,18 +130,24 @@ __device__ void start_sums(Start start, int column, float (&sums)[blocks][4]) {
 /// in every block of 8. A is [64, depth]; B [depth, columns] lies as it is in its blocks or, as_is
 /// false, as its transpose.
 ///
-/// Where they are twice 104, as those of the seed's network, one half is used while the other is
-/// multiplied, and A is read half as often as by 64 columns. Others come 64 at a time and what is
-/// left by 16.
+/// Where they are twice 104, as those of the seed's network, A is read half as often as by 64
+/// columns, and where products go on by themselves one half is used while the other is multiplied.
+/// Others come 64 at a time and what is left by 16.
 template <class Multiplier, bool as_is, class Start, class Use>
 __device__ void multiply_all(const Blocks& a, const Blocks& b, int steps, int columns, Start start,
                              Use use) {
+  constexpr int half = 104;
   const Operand<Multiplier, false> left(a, 0, 0);
   const auto right = [&](int column) {
     return Operand<Multiplier, as_is>(b, as_is ? 0 : column, as_is ? column : 0);
   };
-  constexpr int half = 104;
-  if (columns == 2 * half) {
+  const auto take = [&](auto at_once, int column) {
+    Sums<at_once.value / 8> sums;
+    start_sums(start, column, sums);
+    multiply<Multiplier>(left, right(column), steps, sums);
+    use(column, sums);
+  };
+  if (Multiplier::asynchronous && columns == 2 * half) {
     Sums<half / 8> sums[2];
     start_sums(start, 0, sums[0]);
     start_sums(start, half, sums[1]);
@@ -153,18 +161,13 @@ __device__ void multiply_all(const Blocks& a, const Blocks& b, int steps, int co
     return;
   }
   int column = 0;
-  for (; column + 64 <= columns; column += 64) {
-    Sums<8> sums;
-    start_sums(start, column, sums);
-    multiply<Multiplier>(left, right(column), steps, sums);
-    use(column, sums);
-  }
-  for (; column < columns; column += 16) {
-    Sums<2> sums;
-    start_sums(start, column, sums);
-    multiply<Multiplier>(left, right(column), steps, sums);
-    use(column, sums);
-  }
+  const auto take_all = [&](auto at_once) {
+#pragma unroll 1
+    for (; column + at_once.value <= columns; column += at_once.value) take(at_once, column);
+  };
+  if (columns == 2 * half) take_all(std::integral_constant<int, half>{});
+  take_all(std::integral_constant<int, 64>{});
+  take_all(std::integral_constant<int, 16>{});
 }
 
 }  // namespace siamese::cuda::warpgroup

@@ -19,6 +19,7 @@ struct Wgmma {
 #else
   static constexpr bool available = false;
 #endif
+  static constexpr bool asynchronous = true;
   static constexpr int depth_at_once = 64;  ///< one wait for all
 
   template <bool turned>

@@ -23,6 +23,7 @@ struct WgmmaTwin {
 #else
   static constexpr bool available = false;
 #endif
+  static constexpr bool asynchronous = false;
   static constexpr int depth_at_once = warpgroup::depth;  ///< it takes no registers from others
 
   template <bool turned>
