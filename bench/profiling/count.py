@@ -52,6 +52,8 @@ def count(row, arguments, registers):
             raise RuntimeError(f"{row}: {arguments.vgpu_run} wrote no counts") from error
         for kernel in case["kernels"]:
             kernel["registers"] = registers.get(plain_name(kernel["kernel"]))
+            if not arguments.lines:
+                del kernel["instructions_by_line"]
     return case
 
 
@@ -133,6 +135,12 @@ def short_place(place):
     return " < ".join(lines.values())
 
 
+def _named(case, place):
+    """The beginning of a row about a place in the source."""
+    op, variant, precision, shape = case["case"].split("/", 3)
+    return [op, variant.removeprefix("cuda_"), precision, shape.replace("/", " "), place]
+
+
 def conflict_lines(case, most=4):
     """The lines of the source with most of a case's bank conflicts."""
     found = {}
@@ -141,10 +149,21 @@ def conflict_lines(case, most=4):
             sums = found.setdefault(short_place(place), [0, 0, 0])
             for at, key in enumerate(("conflicts", "passes", "requests")):
                 sums[at] += line_[key]
-    op, variant, precision, shape = case["case"].split("/", 3)
     worst = sorted(found.items(), key=lambda item: (-item[1][0], item[0]))[:most]
-    return [[op, variant.removeprefix("cuda_"), precision, shape.replace("/", " "), place,
-             *(f"{number:,}" for number in sums)] for place, sums in worst]
+    return [[*_named(case, place), *(f"{number:,}" for number in sums)] for place, sums in worst]
+
+
+def instruction_lines(case, most=16):
+    """The lines of the source that most of a case's instructions come from."""
+    found = {}
+    for kernel in case["kernels"]:
+        for place, warps in kernel["instructions_by_line"].items():
+            short = short_place(place)
+            found[short] = found.get(short, 0) + warps
+    whole = sum(found.values())
+    longest = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:most]
+    return [[*_named(case, place), f"{warps:,}", f"{100 * warps / whole:.1f}%"]
+            for place, warps in longest]
 
 
 HEADER = ["op", "variant", "precision", "shape", "launches", "warp instructions", "useful FLOPs",
@@ -155,6 +174,12 @@ CONFLICTS_HEADER = ["op", "variant", "precision", "shape", "line, inlined at", "
 CONFLICTS_NOTE = """
 The four worst lines of each row. A request of a warp takes at least a pass for each 128 bytes that its
 lanes move; what it takes beyond that are conflicts.
+"""
+INSTRUCTIONS_HEADER = ["op", "variant", "precision", "shape", "line, inlined at", "warp instructions",
+                       "of all"]
+INSTRUCTIONS_NOTE = """
+The sixteen lines of each row that most instructions of warps come from, of PTX: what the compiler
+then made of them, a move that needs no instruction say, it does not tell.
 """
 NOTE = """
 Counted by the virtual GPU from the compiled PTX; nothing here was timed, and no GPU has run it. One
@@ -176,6 +201,8 @@ def main():
     parser.add_argument("--profile", required=True, help="the program siamese_profile")
     parser.add_argument("--vgpu-run", required=True)
     parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--lines", action="store_true",
+                        help="keep and tell by line of the source where instructions come from")
     parser.add_argument("--commit", default="unknown", help="of the kernels, for the record")
     parser.add_argument("--resources", type=Path, help="the build's report of registers")
     arguments = parser.parse_args()
@@ -211,6 +238,10 @@ def main():
         write(arguments.out / "counts.json",
               f'{{"context": {{"commit": "{arguments.commit}"}}, "cases": [\n{lines}\n]}}\n')
         text = markdown(table)
+        if arguments.lines:
+            text += "\n" + markdown(Table("Where the instructions are", INSTRUCTIONS_HEADER,
+                                          [found for case in cases for found in instruction_lines(case)],
+                                          INSTRUCTIONS_NOTE))
         conflicts = [found for case in cases for found in conflict_lines(case)]
         if conflicts:
             text += "\n" + markdown(Table("Where the bank conflicts are", CONFLICTS_HEADER, conflicts,

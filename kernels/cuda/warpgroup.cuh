@@ -62,10 +62,11 @@ struct Blocks {
   std::uint32_t* pairs;  ///< of neighbours in a row
   int rows;              ///< a multiple of 8
 
-  /// The pair that the lane has of the block at `row` and `column`, multiples of 8.
+  /// The pair that the lane has of the block at `row` and `column`, multiples of 8. A block is 32
+  /// pairs: those before it are in column / 8 columns of blocks, rows / 8 each, and in row / 8 of
+  /// its own.
   __device__ std::uint32_t& own_pair(int row, int column) const {
-    const int lane = own_lane();
-    return pairs[(column / 8 * (rows / 8) + row / 8) * warp_size + lane];
+    return pairs[column * (rows / 2) + row * 4 + own_lane()];
   }
 };
 

@@ -74,6 +74,17 @@ class Table(unittest.TestCase):
         unknown = "an unknown line (compile with -lineinfo)"
         self.assertEqual(count.short_place(unknown), unknown)
 
+    def test_instructions_are_told_by_line(self):
+        case = {"case": "fit/cuda_x/float32/indexed/points:3/pairs:3",
+                "kernels": [kernel(instructions_by_line={"/a/pack.cuh:16, inlined at /a/fit.cu:8": 2000}),
+                            kernel(instructions_by_line={"/b/pack.cuh:16, inlined at /b/fit.cu:8": 500,
+                                                         "/a/fit.cu:9": 7500})]}
+        row = ["fit", "x", "float32", "indexed points:3 pairs:3"]
+        self.assertEqual(count.instruction_lines(case),
+                         [[*row, "fit.cu:9", "7,500", "75.0%"],
+                          [*row, "pack.cuh:16 < fit.cu:8", "2,500", "25.0%"]])
+        self.assertEqual(len(count.instruction_lines(case, most=1)), 1)
+
     def test_bad_words_are_refused_before_anything_is_built(self):
         for words, says in ((["perf", "a/b"], "'perf'"), (["ncu"], "expected one row"),
                             (["nsys", "a", "b"], "expected one row"), (["count"], "expected a row"),

@@ -32,6 +32,7 @@ Counters& Counters::operator+=(const Counters& other) {
   shared_load += other.shared_load;
   shared_store += other.shared_store;
   shared_atomic += other.shared_atomic;
+  for (const auto& [place, warps] : other.instruction_lines) instruction_lines[place] += warps;
   bank_conflicts += other.bank_conflicts;
   for (const auto& [place, line] : other.shared_lines) shared_lines[place] += line;
   shared_passes += other.shared_passes;

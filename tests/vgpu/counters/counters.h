@@ -56,6 +56,7 @@ struct Counters {
   std::array<std::uint64_t, kPrecisions> flops{};  // an fma is two; mma by its shape
   Traffic global_load, global_store, global_atomic, local_load, local_store, shared_load,
       shared_store, shared_atomic;
+  std::map<std::string, std::uint64_t> instruction_lines;  // warps', by place in the source
   std::uint64_t bank_conflicts = 0;  // shared-memory passes beyond the least that a request needs
   std::map<std::string, SharedLine> shared_lines;  // by place in the source; those with conflicts
   std::uint64_t shared_passes = 0;                 // of all accesses

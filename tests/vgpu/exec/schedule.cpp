@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <numeric>
@@ -239,6 +240,7 @@ void work(Worker& worker, Shared& shared, std::uint64_t groups, const GroupOrder
 void count_executions(const Kernel& kernel, const Worker& worker, Counters& total) {
   total += worker.counters;
   if (worker.executions.empty()) return;
+  std::map<std::int32_t, std::uint64_t> lines;  // whose names are long
   for (const auto& function : kernel.functions) {
     for (std::size_t pc = 0; pc < function->info.size(); ++pc) {
       const auto& executed = worker.executions[function->first_counter + pc];
@@ -248,10 +250,14 @@ void count_executions(const Kernel& kernel, const Worker& worker, Counters& tota
       total.thread_instructions[kind] += executed.threads;
       total.flops[info.precision] +=
           executed.threads * info.flops + executed.warps * info.warp_flops;
+      if (executed.warps > 0) lines[info.location] += executed.warps;
       if (executed.shared.conflicts > 0) {
         total.shared_lines[kernel.place(info.location)] += executed.shared;
       }
     }
+  }
+  for (const auto& [location, warps] : lines) {
+    total.instruction_lines[kernel.place(location)] += warps;
   }
 }
 

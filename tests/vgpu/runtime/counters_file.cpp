@@ -70,6 +70,13 @@ void CountersFile::add(const Launch& launch, const Counters& c) {
   text += "   \"thread_instructions\": " + json<InstructionClass>(c.thread_instructions) + ",\n";
   text += "   \"warp_instructions\": " + json<InstructionClass>(c.warp_instructions) + ",\n";
   text += "   \"flops\": " + json<Precision>(c.flops) + ",\n";
+  text += "   \"instructions_by_line\": {";
+  const char* separator = "";
+  for (const auto& [place, warps] : c.instruction_lines) {
+    text += fmt::format("{}{}: {}", separator, quoted(place), warps);
+    separator = ", ";
+  }
+  text += "},\n";
   const std::pair<const char*, const Traffic&> spaces[] = {
       {"global_load", c.global_load},     {"global_store", c.global_store},
       {"global_atomic", c.global_atomic}, {"local_load", c.local_load},
@@ -81,7 +88,7 @@ void CountersFile::add(const Launch& launch, const Counters& c) {
   text += fmt::format(
       "   \"shared_passes\": {}, \"bank_conflicts\": {}, \"bank_conflicts_by_line\": {{",
       c.shared_passes, c.bank_conflicts);
-  const char* separator = "";
+  separator = "";
   for (const auto& [place, line] : c.shared_lines) {
     text += fmt::format(R"({}{}: {{"requests": {}, "passes": {}, "conflicts": {}}})", separator,
                         quoted(place), line.requests, line.passes, line.conflicts);

@@ -277,6 +277,22 @@ TEST(Counters, BankConflicts) {
   EXPECT_EQ(conflicts(132), 0u);
 }
 
+TEST(Counters, InstructionsByLine) {
+  PtxDevice device;
+  const Outcome outcome = device.run(
+      ".version 8.7\n.target sm_90\n.address_size 64\n"
+      ".visible .entry test()\n{\n  .reg .b32 %a;\n  .reg .pred %q;\n  .loc 1 7 1\n"
+      "  mov.u32 %a, 0;\n$again:\n  .loc 2 99 1, function_name $L, inlined_at 1 8 3\n"
+      "  add.u32 %a, %a, 1;\n  setp.lt.u32 %q, %a, 5;\n  @%q bra $again;\n  .loc 1 7 9\n  ret;\n}\n"
+      ".file 1 \"kernel.cu\"\n.file 2 \"library.h\"\n",
+      {}, {});
+  EXPECT_TRUE(outcome.ok()) << outcome.message;
+  // The last branch has no lane that takes it.
+  const std::map<std::string, std::uint64_t> expected{{"kernel.cu:7", 2},
+                                                      {"library.h:99, inlined at kernel.cu:8", 14}};
+  EXPECT_EQ(device.counters.instruction_lines, expected);
+}
+
 TEST(Counters, UsefulOperations) {
   PtxDevice device;
   const Outcome outcome = device.run_body(
