@@ -45,25 +45,40 @@ RaceClocks handed_on(Warp& w, bool relaxed) {
 }
 
 // One warp's view while it checks an access.
-struct View {
-  RaceUnit& unit;
-  const RaceClocks& known;
-  std::uint16_t me;
+class View {
+ public:
+  View(const RaceUnit& u, std::uint16_t warp) : unit(u), me(warp), known_(u.known[warp]) {}
+
+  const RaceUnit& unit;
+  const std::uint16_t me;
 
   // Whether the access is ordered before what lane does now.
   [[nodiscard]] bool ordered(const RaceAccess& a, std::uint32_t lane) const {
     if (a.clock == 0) return true;
-    if (a.unit != unit.number) {
-      const auto found = unit.units.find(a.unit);
-      return found != unit.units.end() && found->second >= a.unit_clock;
-    }
+    if (a.unit != unit.number) return other_clock(a.unit) >= a.unit_clock;
     if (a.warp == me && a.lane == lane) return true;
-    return known.ordered[a.warp] >= a.clock;
+    return known_.ordered[a.warp] >= a.clock;
   }
   // Whether the asynchronous proxy sees it. Between units that is not followed.
   [[nodiscard]] bool proxied(const RaceAccess& a) const {
-    return a.clock == 0 || a.async || a.unit != unit.number || known.proxied[a.warp] >= a.clock;
+    return a.clock == 0 || a.async || a.unit != unit.number || known_.proxied[a.warp] >= a.clock;
   }
+
+ private:
+  // How far another unit is ordered before this one; 0: not at all, for its clock is from 1. Lanes
+  // mostly ask for the one that the lane before has asked for.
+  [[nodiscard]] std::uint32_t other_clock(std::uint32_t other) const {
+    if (other != other_) {
+      const auto found = unit.units.find(other);
+      other_ = other;
+      other_clock_ = found == unit.units.end() ? 0 : found->second;
+    }
+    return other_clock_;
+  }
+
+  const RaceClocks& known_;
+  mutable std::uint32_t other_ = 0;
+  mutable std::uint32_t other_clock_ = 0;
 };
 
 struct Conflict {
@@ -138,6 +153,7 @@ Conflict find_conflict(const View& view, const RaceGranule& g, const AccessDetai
   return {};
 }
 
+// By no lane yet.
 RaceAccess make_access(const View& view, const Warp& w, const AccessDetail& d) {
   RaceAccess a;
   a.clock = view.unit.now[view.me];
@@ -150,58 +166,70 @@ RaceAccess make_access(const View& view, const Warp& w, const AccessDetail& d) {
   return a;
 }
 
-// A load of what nobody stores at the same time and the same warp has just loaded: nearly all.
-bool known_load(const View& view, RaceGranule& g, const RaceAccess& mine) {
-  RaceAccess& latest = g.loads[0];
-  if (latest.clock != mine.clock || latest.warp != mine.warp || latest.unit != mine.unit) {
-    return false;
-  }
-  if (!view.ordered(g.store, mine.lane)) return false;
-  if (latest.lane != mine.lane) latest.lane = kSeveralLanes;
-  latest.strong = false;
-  return true;
+bool by_one_warp(const RaceAccess& a, const RaceAccess& b) {
+  return a.warp == b.warp && a.unit == b.unit;
 }
 
 // The newest comes first. It takes the place of a load of its own warp, or of one that is ordered
 // before it, unless that one is weak and itself strong, so that it races with less; or else of the
 // oldest.
-void remember_load(const View& view, RaceGranule& g, RaceAccess load) {
-  const std::uint8_t lane = load.lane;
+inline void remember_load(const View& view, RaceGranule& g, const RaceAccess& mine,
+                          std::uint8_t lane) {
+  std::uint8_t lanes = lane;
+  bool strong = mine.strong;
   for (const RaceAccess& other : g.loads) {
-    const bool same_warp = other.unit == load.unit && other.warp == load.warp;
-    if (same_warp && !view.ordered(other, lane)) load.lane = kSeveralLanes;
-    if (same_warp && other.clock == load.clock) load.strong = load.strong && other.strong;
+    if (!by_one_warp(other, mine)) continue;
+    if (!view.ordered(other, lane)) lanes = kSeveralLanes;
+    if (other.clock == mine.clock) strong = strong && other.strong;
   }
   auto& [latest, older] = g.loads;
-  const bool same_warp = latest.unit == load.unit && latest.warp == load.warp;
-  const bool weaker = latest.clock != 0 && !latest.strong && load.strong;
-  if (weaker || (!same_warp && !view.ordered(latest, lane))) older = latest;
-  latest = load;
+  const bool weaker = latest.clock != 0 && !latest.strong && strong;
+  if (weaker || (!by_one_warp(latest, mine) && !view.ordered(latest, lane))) older = latest;
+  latest = mine;
+  latest.lane = lanes;
+  latest.strong = strong;
+}
+
+inline void remember(const View& view, RaceGranule& g, const AccessDetail& d,
+                     const RaceAccess& mine, std::uint8_t lane) {
+  if (d.kind == AccessKind::load) return remember_load(view, g, mine, lane);
+  g.store = mine;
+  g.store.lane = lane;
+  g.loads = {};
+}
+
+// A weak load of what the same warp has just loaded: nearly all.
+inline bool known_load(RaceGranule& g, const RaceAccess& mine, std::uint8_t lane) {
+  RaceAccess& latest = g.loads[0];
+  if (latest.clock != mine.clock || !by_one_warp(latest, mine)) return false;
+  if (latest.lane != lane) latest.lane = kSeveralLanes;
+  latest.strong = false;
+  return true;
+}
+
+// Whether all that a weak access can race with is ordered before it.
+inline bool all_ordered(const View& view, const RaceGranule& g, bool writes, std::uint8_t lane) {
+  if (!view.ordered(g.store, lane)) return false;
+  return !writes || (view.ordered(g.loads[0], lane) && view.ordered(g.loads[1], lane));
 }
 
 // Checks one granule for one lane and remembers the access. Returns whether a race was reported.
 bool check_granule(const View& view, RaceGranule& g, const Place& p, const RaceAccess& mine,
                    LaneMask before, const std::byte* at) {
   Conflict conflict = find_conflict(view, g, p.d, p.lane);
-  const bool writes = p.d.kind != AccessKind::load;
   if (conflict.other != nullptr && conflict.other_stores && p.d.kind == AccessKind::store) {
     // Storing what is there already, or what another lane of this instruction stores, is harmless.
     const RaceAccess& other = *conflict.other;
-    const bool same_instruction = other.unit == mine.unit && other.warp == mine.warp &&
-                                  other.clock == mine.clock && other.location == mine.location &&
-                                  other.lane < kLanes && ((before >> other.lane) & 1) != 0;
+    const bool same_instruction = by_one_warp(other, mine) && other.clock == mine.clock &&
+                                  other.location == mine.location && other.lane < kLanes &&
+                                  ((before >> other.lane) & 1) != 0;
     const bool harmless =
         same_instruction ? p.d.same_value != nullptr && p.d.same_value(p.w, p.d, p.lane, other.lane)
                          : p.d.holds_value != nullptr && p.d.holds_value(p.w, p.d, p.lane, at);
     if (harmless) conflict.other = nullptr;
   }
   if (conflict.other != nullptr) report_race(p, conflict);
-  if (writes) {
-    g.store = mine;
-    g.loads = {};
-  } else {
-    remember_load(view, g, mine);
-  }
+  remember(view, g, p.d, mine, static_cast<std::uint8_t>(p.lane));
   return conflict.other != nullptr;
 }
 
@@ -337,18 +365,21 @@ constexpr std::uint64_t kReported = 16;
 template <class GranuleOf>
 void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask,
                  const std::byte* region, bool shared, GranuleOf granule_of) {
-  const std::uint16_t me = number_of(w);
-  const View view{unit_of(w), unit_of(w).known[me], me};
-  const bool plain_load = d.kind == AccessKind::load && d.ordering == Ordering::weak && !d.async;
+  const View view(unit_of(w), number_of(w));
+  const bool plain = d.ordering == Ordering::weak && !d.async;
+  const bool writes = d.kind != AccessKind::load;
   const std::uint64_t granule_bytes = w.worker->launch->race->granule_bytes();
-  RaceAccess mine = make_access(view, w, d);
+  const RaceAccess mine = make_access(view, w, d);
   for_lanes(mask, [&](std::uint32_t lane) {
-    mine.lane = static_cast<std::uint8_t>(lane);
-    const LaneMask before = mask & ((LaneMask{1} << lane) - 1);
+    const auto own = static_cast<std::uint8_t>(lane);
     for (std::uint64_t at = 0; at < d.bytes; at += granule_bytes) {
       RaceGranule& g = granule_of(offsets[lane] + at);
-      if (plain_load && known_load(view, g, mine)) continue;
+      if (plain && all_ordered(view, g, writes, own)) {
+        if (writes || !known_load(g, mine, own)) remember(view, g, d, mine, own);
+        continue;
+      }
       const Place place{w, d, shared, offsets[lane] + at / kReported * kReported, lane};
+      const LaneMask before = mask & ((LaneMask{1} << lane) - 1);
       if (check_granule(view, g, place, mine, before, region + offsets[lane])) {
         at = at / kReported * kReported + kReported - granule_bytes;
       }
@@ -363,7 +394,12 @@ void race_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uint64
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, owner.shared.data(), false);
   check_lanes(w, d, offsets, mask, owner.shared.data(), true,
               [&](std::uint64_t offset) -> RaceGranule& {
-                return owner.race_shared[w.worker->launch->race->index(offset)];
+                RaceGranule& g = owner.race_shared[w.worker->launch->race->index(offset)];
+                if (g.unit != unit_of(w).number) {
+                  g = {};
+                  g.unit = unit_of(w).number;
+                }
+                return g;
               });
 }
 

@@ -27,10 +27,12 @@ struct RaceAccess {
 };
 inline constexpr std::uint8_t kSeveralLanes = 32;
 
-// Of a few bytes of memory: the last store, and the loads since of two different warps.
-struct RaceGranule {
+// Of a few bytes of memory: the last store, and the loads since of two different warps. One line of
+// the host's cache.
+struct alignas(64) RaceGranule {
   RaceAccess store;
   std::array<RaceAccess, 2> loads;
+  std::uint32_t unit = 0;  // of shared memory: whose it was; another one finds it as if untouched
 };
 
 // By warp of a unit: the clock up to which its accesses are ordered before something, and the clock

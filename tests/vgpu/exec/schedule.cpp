@@ -67,6 +67,7 @@ class Group {
       block->cluster_rank = static_cast<std::uint32_t>(rank);
       block->shared_end = launch.shared_bytes;
       block->shared = AlignedBytes(launch.shared_bytes);
+      if (launch.race) block->race_shared.resize(launch.race->index(launch.shared_bytes) + 1);
       for (std::uint32_t i = 0; i < launch.warps; ++i) {
         auto warp = std::make_unique<Warp>();
         const std::uint32_t threads = std::min(launch.threads - i * kLanes, kLanes);
@@ -109,9 +110,6 @@ class Group {
       block.shared_shadow = launch.shared_shadow;
       for (auto& warp : block.warps) start_warp(*warp);
       block.race = race;
-      if (race) {
-        block.race_shared.assign(launch.race->index(block.shared_end) + 1, RaceGranule{});
-      }
     }
     idle_passes_ = 0;
   }

@@ -29,9 +29,9 @@ bool host_accessible(MemoryKind kind) {
   return kind == MemoryKind::host_pinned || kind == MemoryKind::managed;
 }
 
-// Above this size shadow bytes are not written one by one: a program may well allocate gigabytes
-// and touch little of them.
-constexpr std::uint64_t kLarge = std::uint64_t{64} << 20;
+// From this size on shadow bytes are not written one by one: a program may well allocate gigabytes
+// and touch little of them, and many a time a workspace for a library that leaves it alone.
+constexpr std::uint64_t kLarge = std::uint64_t{1} << 20;
 constexpr std::uint64_t kPiece = std::uint64_t{16} << 20;
 
 // A file of kPiece bytes that all say "addressable, not written"; -1 when it cannot be made.
