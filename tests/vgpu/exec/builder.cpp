@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "tests/vgpu/exec/compiler.h"
+#include "tests/vgpu/exec/registers.h"
 
 namespace vgpu {
 namespace {
@@ -89,9 +90,16 @@ FrameLayout::FrameLayout(const ptx::Function& source) {
       std::memset(frame_.data() + registers_[i], 0, sizeof(LaneMask));
     }
   }
+  const std::vector<std::int32_t> rows = shared_rows(source);
+  const auto has_own = [&](std::size_t i) { return rows[i] == static_cast<std::int32_t>(i); };
   for (std::size_t i = 0; i < registers_.size(); ++i) {
     const ptx::Type type = source.registers[i].type;
-    if (type != ptx::Type::pred) registers_[i] = add(std::max(2u, bytes(type)) * kLanes, 64);
+    if (type != ptx::Type::pred && has_own(i)) {
+      registers_[i] = add(std::max(2u, bytes(type)) * kLanes, 64);
+    }
+  }
+  for (std::size_t i = 0; i < registers_.size(); ++i) {
+    if (!has_own(i)) registers_[i] = register_offset(rows[i]);
   }
   register_bytes_ = static_cast<std::uint32_t>(frame_.size());
 }

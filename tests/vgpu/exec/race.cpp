@@ -361,19 +361,28 @@ namespace {
 // of a bulk copy need not.
 constexpr std::uint64_t kReported = 16;
 
-// `granule_of` gives the granule of an offset.
-template <class GranuleOf>
+// `granules` are those of the region; `claim` is told an offset before its granule is used.
+template <class Claim>
 void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask,
-                 const std::byte* region, bool shared, GranuleOf granule_of) {
+                 const std::byte* region, bool shared, RaceGranule* granules, Claim claim) {
+  const RaceGrid& grid = *w.worker->launch->race;
+  const std::uint64_t granule_bytes = grid.granule_bytes();
+  // They are seldom in a near cache; all lanes' are asked for before the first one is waited for.
+  const std::uint64_t asked = std::min<std::uint64_t>(d.bytes, kReported);
+  for_lanes(mask, [&](std::uint32_t lane) {
+    for (std::uint64_t at = 0; at < asked; at += granule_bytes) {
+      __builtin_prefetch(&granules[grid.index(offsets[lane] + at)], 1);
+    }
+  });
   const View view(unit_of(w), number_of(w));
   const bool plain = d.ordering == Ordering::weak && !d.async;
   const bool writes = d.kind != AccessKind::load;
-  const std::uint64_t granule_bytes = w.worker->launch->race->granule_bytes();
   const RaceAccess mine = make_access(view, w, d);
   for_lanes(mask, [&](std::uint32_t lane) {
     const auto own = static_cast<std::uint8_t>(lane);
     for (std::uint64_t at = 0; at < d.bytes; at += granule_bytes) {
-      RaceGranule& g = granule_of(offsets[lane] + at);
+      RaceGranule& g = granules[grid.index(offsets[lane] + at)];
+      claim(g, offsets[lane] + at);
       if (plain && all_ordered(view, g, writes, own)) {
         if (writes || !known_load(g, mine, own)) remember(view, g, d, mine, own);
         continue;
@@ -392,14 +401,12 @@ void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, L
 void race_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uint64_t* offsets,
                  LaneMask mask) {
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, owner.shared.data(), false);
-  check_lanes(w, d, offsets, mask, owner.shared.data(), true,
-              [&](std::uint64_t offset) -> RaceGranule& {
-                RaceGranule& g = owner.race_shared[w.worker->launch->race->index(offset)];
-                if (g.unit != unit_of(w).number) {
-                  g = {};
-                  g.unit = unit_of(w).number;
-                }
-                return g;
+  const std::uint32_t number = unit_of(w).number;
+  check_lanes(w, d, offsets, mask, owner.shared.data(), true, owner.race_shared.data(),
+              [number](RaceGranule& g, std::uint64_t) {
+                if (g.unit == number) return;
+                g = {};
+                g.unit = number;
               });
 }
 
@@ -407,18 +414,15 @@ void race_global(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, L
   RaceGrid& grid = *w.worker->launch->race;
   const std::byte* region = w.worker->launch->memory->bytes();
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, region, true);
-  // Granules are seldom in a cache; all lanes' are asked for before the first one is waited for.
-  for_lanes(mask, [&](std::uint32_t lane) { __builtin_prefetch(&grid.granule(offsets[lane]), 1); });
   // Lanes are mostly near to one another and share the lock of their line.
   std::unique_lock<std::mutex> lock;
-  check_lanes(w, d, offsets, mask, region, false, [&](std::uint64_t offset) -> RaceGranule& {
-    std::mutex& wanted = grid.mutex(offset);
-    if (lock.mutex() != &wanted) {
-      lock = {};
-      lock = std::unique_lock(wanted);
-    }
-    return grid.granule(offset);
-  });
+  check_lanes(w, d, offsets, mask, region, false, grid.granules(),
+              [&](RaceGranule&, std::uint64_t offset) {
+                std::mutex& wanted = grid.mutex(offset);
+                if (lock.mutex() == &wanted) return;
+                lock = {};
+                lock = std::unique_lock(wanted);
+              });
 }
 
 }  // namespace vgpu

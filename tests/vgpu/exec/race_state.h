@@ -70,7 +70,7 @@ class RaceGrid {
   // Which granule of its region holds an offset.
   [[nodiscard]] std::uint64_t index(std::uint64_t offset) const { return offset >> shift_; }
   [[nodiscard]] std::uint64_t granule_bytes() const { return std::uint64_t{1} << shift_; }
-  RaceGranule& granule(std::uint64_t offset) { return granules_[index(offset)]; }
+  [[nodiscard]] RaceGranule* granules() { return granules_; }
   // Guards the granules of a line of memory.
   std::mutex& mutex(std::uint64_t offset) { return mutexes_[offset / 128 % mutexes_.size()]; }
 

@@ -258,5 +258,23 @@ TEST(RaceBetweenBlocks, LastOneSums) {
   }
 }
 
+// Shared memory is each block's own, though blocks follow one another in the same bytes: what one
+// left there races with nothing of the next, and its own races are found as in the first.
+TEST(RaceBetweenBlocks, SharedMemoryIsEachBlocksOwn) {
+  for (const bool barrier : {true, false}) {
+    PtxDevice device;
+    device.options.checks.race = true;
+    const Address unused = device.upload(std::vector<std::uint32_t>(256, 0));
+    const std::string body =
+        "  st.shared.u32 [%own], %thread;\n  mov.u32 %w, %ctaid.x;\n" +
+        std::string(barrier ? "" : "  setp.eq.u32 %q, %w, 3;\n  @%q bra on;\n") +
+        "  bar.sync 0;\non:\n  ld.shared.u32 %v, [%other];\n";
+    const Outcome outcome = device.run_body(kAddresses + body, threads(64, 4), {unused});
+    ASSERT_TRUE(outcome.ok()) << outcome.message;
+    EXPECT_EQ(device.count(ReportKind::shared_race) > 0, !barrier);
+    EXPECT_EQ(device.count(ReportKind::global_race), 0);
+  }
+}
+
 }  // namespace
 }  // namespace vgpu::testing
