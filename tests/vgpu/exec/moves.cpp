@@ -1,6 +1,5 @@
 // mov in all its forms, cvta, isspacep and the reading of clocks.
 #include <cstdint>
-#include <cstring>
 #include <tuple>
 #include <vector>
 
@@ -49,27 +48,36 @@ void run_move_predicate(Warp& w, const Instruction& ins, LaneMask mask) {
 
 struct PartsDetail : Detail {
   std::vector<std::uint32_t> rows;
-  std::uint32_t part_bytes = 0;
-  std::uint32_t whole_bytes = 0;
 };
 
-template <bool kPack>
+// Part i of a lane is the i-th of its Parts in the whole.
+template <class Part, bool kPack>
 void run_parts(Warp& w, const Instruction& ins, LaneMask mask) {
   const auto& d = static_cast<const PartsDetail&>(*ins.detail);
-  for_lanes(mask, [&](std::uint32_t lane) {
-    std::byte whole[16];
-    std::byte* const at = w.rows + (kPack ? ins.to : ins.a) + std::size_t{lane} * d.whole_bytes;
-    if (!kPack) std::memcpy(whole, at, d.whole_bytes);
-    for (std::size_t i = 0; i < d.rows.size(); ++i) {
-      std::byte* const part = w.rows + d.rows[i] + std::size_t{lane} * d.part_bytes;
+  const std::size_t count = d.rows.size();
+  Part* whole = row<Part>(w, kPack ? ins.to : ins.a);
+  for (std::size_t i = 0; i < count; ++i, ++whole) {
+    Part* const part = row<Part>(w, d.rows[i]);
+    for_lanes(mask, [&](std::uint32_t lane) {
       if (kPack) {
-        std::memcpy(whole + i * d.part_bytes, part, d.part_bytes);
+        whole[lane * count] = part[lane];
       } else {
-        std::memcpy(part, whole + i * d.part_bytes, d.part_bytes);
+        part[lane] = whole[lane * count];
       }
-    }
-    if (kPack) std::memcpy(at, whole, d.whole_bytes);
-  });
+    });
+  }
+}
+
+template <bool kPack>
+Handler parts_of(std::uint32_t bytes) {
+  switch (bytes) {
+    case 2:
+      return run_parts<std::uint16_t, kPack>;
+    case 4:
+      return run_parts<std::uint32_t, kPack>;
+    default:
+      return run_parts<std::uint64_t, kPack>;
+  }
 }
 
 Type bits_type(std::uint32_t size) {
@@ -87,11 +95,10 @@ Type bits_type(std::uint32_t size) {
 
 void build_parts(Builder& b, Type type, const Operand& vector, bool pack) {
   auto& d = b.detail<PartsDetail>();
-  d.whole_bytes = bytes(type);
   if (vector.elements.empty()) b.unsupported("an empty vector");
-  d.part_bytes = d.whole_bytes / static_cast<std::uint32_t>(vector.elements.size());
-  const Type part = bits_type(d.part_bytes);
-  if (part == Type::none || d.part_bytes * vector.elements.size() != d.whole_bytes) {
+  const std::uint32_t part_bytes = bytes(type) / static_cast<std::uint32_t>(vector.elements.size());
+  const Type part = bits_type(part_bytes);
+  if (part == Type::none || part_bytes * vector.elements.size() != bytes(type)) {
     b.unsupported("parts of this size");
   }
   for (const Operand& element : vector.elements) {
@@ -99,10 +106,10 @@ void build_parts(Builder& b, Type type, const Operand& vector, bool pack) {
   }
   if (pack) {
     b.out.to = b.result(0, type);
-    b.out.handler = run_parts<true>;
+    b.out.handler = parts_of<true>(part_bytes);
   } else {
     b.out.a = b.value(1, type);
-    b.out.handler = run_parts<false>;
+    b.out.handler = parts_of<false>(part_bytes);
   }
 }
 

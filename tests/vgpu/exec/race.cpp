@@ -198,7 +198,7 @@ inline void remember(const View& view, RaceGranule& g, const AccessDetail& d,
   g.loads = {};
 }
 
-// A weak load of what the same warp has just loaded: nearly all.
+// A plain load of what the same warp has just loaded: nearly all.
 inline bool known_load(RaceGranule& g, const RaceAccess& mine, std::uint8_t lane) {
   RaceAccess& latest = g.loads[0];
   if (latest.clock != mine.clock || !by_one_warp(latest, mine)) return false;
@@ -208,9 +208,11 @@ inline bool known_load(RaceGranule& g, const RaceAccess& mine, std::uint8_t lane
 }
 
 // Whether all that a weak access can race with is ordered before it.
-inline bool all_ordered(const View& view, const RaceGranule& g, bool writes, std::uint8_t lane) {
+inline bool all_ordered(const View& view, const RaceGranule& g, const AccessDetail& d,
+                        std::uint8_t lane) {
   if (!view.ordered(g.store, lane)) return false;
-  return !writes || (view.ordered(g.loads[0], lane) && view.ordered(g.loads[1], lane));
+  if (d.kind == AccessKind::load) return !d.async || view.proxied(g.store);
+  return view.ordered(g.loads[0], lane) && view.ordered(g.loads[1], lane);
 }
 
 // Checks one granule for one lane and remembers the access. Returns whether a race was reported.
@@ -375,16 +377,16 @@ void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, L
     }
   });
   const View view(unit_of(w), number_of(w));
-  const bool plain = d.ordering == Ordering::weak && !d.async;
-  const bool writes = d.kind != AccessKind::load;
+  const bool weak = d.ordering == Ordering::weak;
+  const bool plain_load = weak && !d.async && d.kind == AccessKind::load;
   const RaceAccess mine = make_access(view, w, d);
   for_lanes(mask, [&](std::uint32_t lane) {
     const auto own = static_cast<std::uint8_t>(lane);
     for (std::uint64_t at = 0; at < d.bytes; at += granule_bytes) {
       RaceGranule& g = granules[grid.index(offsets[lane] + at)];
       claim(g, offsets[lane] + at);
-      if (plain && all_ordered(view, g, writes, own)) {
-        if (writes || !known_load(g, mine, own)) remember(view, g, d, mine, own);
+      if (weak && all_ordered(view, g, d, own)) {
+        if (!plain_load || !known_load(g, mine, own)) remember(view, g, d, mine, own);
         continue;
       }
       const Place place{w, d, shared, offsets[lane] + at / kReported * kReported, lane};
