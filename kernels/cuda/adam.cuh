@@ -47,11 +47,14 @@ struct AdamConstants {
         v_scale(static_cast<T>(step.v_scale)) {}
 
   /// One parameter's step, in place. By 1 - beta alone: rounded to float32, beta2 = 0.999 and 0.001
-  /// do not add up to 1, and v would settle beside the mean of the squares.
+  /// do not add up to 1, and v would settle beside the mean of the squares. All is read before
+  /// anything is written, so that no load waits for a store that might be to its address.
   __device__ void update(T gradient, T& parameter, T& m, T& v) const {
-    m += rest1 * (gradient - m);
-    v += rest2 * (gradient * gradient - v);
-    parameter -= quick_quotient(rate * m, quick_root(v) * v_scale + epsilon);
+    const T next_m = m + rest1 * (gradient - m);
+    const T next_v = v + rest2 * (gradient * gradient - v);
+    parameter -= quick_quotient(rate * next_m, quick_root(next_v) * v_scale + epsilon);
+    m = next_m;
+    v = next_v;
   }
 };
 

@@ -1,16 +1,30 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace siamese::cuda {
 
-/// Element i of the sum of `count` parts, `stride` elements apart, in their order. The loads do not
-/// wait for the additions.
-__device__ inline float part_sum(const float* parts, std::int64_t count, std::int64_t stride,
-                                 std::int64_t i) {
+/// The sum of every `step`th of `count` parts, from number `first` on, in their order. Parts are
+/// `stride` elements apart; `element` is that of part 0. Loads of up to 16 parts are under
+/// way together, and those of the last parts as well: a loop over them would wait for each.
+__device__ inline float part_sum(const float* __restrict__ element, int first, int step, int count,
+                                 std::int64_t stride) {
+  const float* at = element + first * stride;
+  const std::int64_t pitch = step * stride;
+  int part = first;
   float sum = 0.0F;
-#pragma unroll 16
-  for (std::int64_t part = 0; part < count; ++part) sum += parts[part * stride + i];
+  const auto add = [&](auto batch) {
+#pragma unroll
+    for (int j = 0; j < batch.value; ++j, at += pitch) sum += *at;
+    part += batch.value * step;
+  };
+#pragma unroll 1
+  while (part + 15 * step < count) add(std::integral_constant<int, 16>{});
+  if (part + 7 * step < count) add(std::integral_constant<int, 8>{});
+  if (part + 3 * step < count) add(std::integral_constant<int, 4>{});
+  if (part + step < count) add(std::integral_constant<int, 2>{});
+  if (part < count) add(std::integral_constant<int, 1>{});
   return sum;
 }
 

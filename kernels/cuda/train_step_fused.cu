@@ -105,7 +105,8 @@ __device__ double pair_gradients(const Args& args, std::int64_t first_pair,
 __device__ void update_parameters(const Args& args, const Parts& parts, std::int64_t count,
                                   const AdamConstants<float>& adam) {
   for (std::int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    const float gradient = part_sum(parts.gradients, parts.count, count, i);
+    const float gradient =
+        part_sum(parts.gradients + i, 0, 1, static_cast<int>(parts.count), count);
     adam.update(gradient, args.parameters[i], args.m[i], args.v[i]);
   }
 }
@@ -148,9 +149,13 @@ __global__ void __launch_bounds__(fused::threads, 1)
   }
   GridTeam{}.sync();
   update_parameters(args, parts, plan.parameters, {args.adam, scalars});
-  if (grid_thread() == 0) {
-    double sum = 0.0;
-    for (unsigned b = 0; b < parts.count; ++b) sum += parts.costs[b];
+  if (blockIdx.x > 0) return;
+  double sum = 0.0;
+  for (unsigned part = threadIdx.x; part < parts.count; part += fused::threads) {
+    sum += parts.costs[part];
+  }
+  sum = block_sum<fused::threads>(sum);
+  if (threadIdx.x == 0) {
     *args.loss_value = args.pairs.count > 0 ? sum / static_cast<double>(args.pairs.count) : 0.0;
     ++*args.step;
   }

@@ -20,9 +20,9 @@
 #include "kernels/cuda/adam.cuh"
 #include "kernels/cuda/block_sum.cuh"
 #include "kernels/cuda/check.h"
-#include "kernels/cuda/in_batches.cuh"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/part_sum.cuh"
 #include "kernels/cuda/train_wgmma_kernels.h"
 #include "kernels/cuda/variant_parts.h"
 #include "kernels/cuda/weight_image.h"
@@ -42,16 +42,6 @@ struct GradientParts {
   const float* data;
   std::int64_t count;
   std::int64_t stride;
-
-  /// Of every `update_slices`th of the parts, from number `slice` on.
-  __device__ float sum(int slice, std::int64_t i) const {
-    constexpr int batch = 16;
-    float sum = 0.0F;
-    in_batches<batch>(
-        slice, update_slices, static_cast<int>(count),
-        [&](int part) { return data[part * stride + i]; }, [&](int, float value) { sum += value; });
-    return sum;
-  }
 };
 
 /// One block, for the loss is one sum.
@@ -72,26 +62,23 @@ __global__ void train_update(const TrainStepArgs<float> args, std::int64_t count
                              const AdamStep* scalars, GradientParts outer,
                              std::int64_t middle_begin, GradientParts middle) {
   __shared__ float sums[update_slices][update_width];
-  const AdamConstants<float> constants(args.adam, *scalars);
-  const int column = static_cast<int>(threadIdx.x) % update_width;
-  const int slice = static_cast<int>(threadIdx.x) / update_width;
-  for (std::int64_t first = std::int64_t{blockIdx.x} * update_width; first < count;
-       first += std::int64_t{gridDim.x} * update_width) {
-    const std::int64_t i = first + column;
-    if (i < count) {
-      const std::int64_t past_begin = i - middle_begin;
-      sums[slice][column] = past_begin < 0               ? outer.sum(slice, i)
-                            : past_begin < middle.stride ? middle.sum(slice, past_begin)
-                                                         : outer.sum(slice, i - middle.stride);
-    }
-    __syncthreads();
-    if (slice == 0 && i < count) {
-      float gradient = 0.0F;
-      for (const auto& of_slice : sums) gradient += of_slice[column];
-      constants.update(gradient, args.parameters[i], args.m[i], args.v[i]);
-    }
-    __syncthreads();  // now the sums may be overwritten
+  const int column = static_cast<int>(threadIdx.x % update_width);
+  const int slice = static_cast<int>(threadIdx.x / update_width);
+  const std::int64_t i = std::int64_t{blockIdx.x} * update_width + column;
+  const std::int64_t past_begin = i - middle_begin;
+  const bool in_middle = past_begin >= 0 && past_begin < middle.stride;
+  const GradientParts parts = in_middle ? middle : outer;
+  const std::int64_t element = in_middle ? past_begin : past_begin < 0 ? i : i - middle.stride;
+  if (i < count) {
+    sums[slice][column] = part_sum(parts.data + element, slice, update_slices,
+                                   static_cast<int>(parts.count), parts.stride);
   }
+  __syncthreads();
+  if (slice > 0 || i >= count) return;
+  float gradient = 0.0F;
+  for (const auto& of_slice : sums) gradient += of_slice[column];
+  const AdamConstants<float> constants(args.adam, *scalars);
+  constants.update(gradient, args.parameters[i], args.m[i], args.v[i]);
 }
 
 struct Plan {
@@ -142,10 +129,11 @@ void launch_step(const TrainStepArgs<float>& args, const Plan& plan, cudaStream_
   SIAMESE_CHECK_LAUNCH("conclude_loss");
   const std::int64_t count = args.network->parameter_count();
   const std::int64_t middle = plan.train.parameters(1);
-  train_update<<<strided_blocks(count, update_width), update_threads, 0, stream>>>(
-      args, count, plan.scalars.data(),
-      {plan.outer.data(), plan.chain_blocks * chain_groups, count - middle},
-      plan.train.layer[1].parameters, {plan.middle.data(), plan.middle_blocks, middle});
+  train_update<<<tile_blocks(ceil_div(count, update_width), "train_update"), update_threads, 0,
+                 stream>>>(args, count, plan.scalars.data(),
+                           {plan.outer.data(), plan.chain_blocks * chain_groups, count - middle},
+                           plan.train.layer[1].parameters,
+                           {plan.middle.data(), plan.middle_blocks, middle});
   SIAMESE_CHECK_LAUNCH("train_update");
 }
 
