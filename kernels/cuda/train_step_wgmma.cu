@@ -100,7 +100,7 @@ struct Plan {
             std::min(ceil_div(train.stripes, chain_groups), device_limits().multiprocessors)),
         middle_blocks(std::min(
             train.stripes,
-            std::max<std::int64_t>(device_limits().multiprocessors / train.middle_tiles(), 1))),
+            std::max<std::int64_t>(device_limits().multiprocessors / train.middle_tiles, 1))),
         image(Device::cuda, train.image_bytes),
         records(Device::cuda, train.stripes * train.record_bytes()),
         outer(Device::cuda,
@@ -120,7 +120,7 @@ void launch_step(const TrainStepArgs<float>& args, const Plan& plan, cudaStream_
   if (plan.train.stripes > 0) {
     launch_weight_image(plan.weights, args.parameters, plan.image.data(), stream);
     launch_train_chain<Multiplier>(plan.train, args, plan.stores(), stream);
-    launch_train_middle<Multiplier>(plan.train, args.parameters, plan.stores(), stream);
+    launch_train_middle<Multiplier>(plan.train, plan.stores(), stream);
   }
   const double mean = args.pairs.count > 0 ? 1.0 / static_cast<double>(args.pairs.count) : 0.0;
   conclude_loss<<<1, update_threads, 0, stream>>>(plan.costs.data(), plan.chain_blocks, mean,

@@ -11,8 +11,9 @@ namespace siamese::cuda {
 
 /// Where the kernels of a step put what they make, and on how many blocks.
 struct TrainStores {
-  const unsigned char* image;  ///< of the parameters as the first kernel keeps them
-  unsigned char* records;      ///< [stripes, record_bytes]
+  const unsigned char*
+      image;  ///< of the parameters as the first kernel keeps them; the second takes W_1 from it
+  unsigned char* records;  ///< [stripes, record_bytes]
   std::int64_t chain_blocks;
   float* outer;   ///< [chain_blocks * chain_groups, outer parameters], W_1, b_1, W_3, b_3
   double* costs;  ///< [chain_blocks], their sum that of all pairs
@@ -36,9 +37,8 @@ template <class Multiplier>
 void launch_train_chain(const TrainPlan& plan, const TrainStepArgs<float>& args,
                         const TrainStores& stores, cudaStream_t stream);
 
-/// records, parameters -> middle.
+/// records, image -> middle.
 template <class Multiplier>
-void launch_train_middle(const TrainPlan& plan, const float* parameters, const TrainStores& stores,
-                         cudaStream_t stream);
+void launch_train_middle(const TrainPlan& plan, const TrainStores& stores, cudaStream_t stream);
 
 }  // namespace siamese::cuda

@@ -61,11 +61,8 @@ TrainPlan plan_train(const TrainStepArgs<float>& args) {
   plan.chain_group_bytes = stripe_rows * (first + second + 2 * outer_columns) * 2;
   plan.chain_shared_bytes = plan.image_bytes + chain_groups * plan.chain_group_bytes;
 
-  SharedLayout middle(alignment);
-  const int tiles = padded(layers[0].outputs + 1, std::int64_t{middle_groups} * middle_tile);
-  plan.recomputed = sized(layers[0], outer_columns, tiles, middle);
-  plan.middle_stages = static_cast<int>(middle.bytes());
-  plan.middle_shared_bytes = plan.middle_stages + middle_ring * plan.record_bytes();
+  plan.middle_tiles = static_cast<int>(ceil_div(layers[0].outputs + 1, middle_units));
+  plan.middle_shared_bytes = middle_stages + middle_ring * plan.record_bytes();
   return plan;
 }
 

@@ -23,6 +23,8 @@ inline constexpr int chain_groups = 2;   ///< warpgroups of a block of the first
 inline constexpr int middle_groups = 2;  ///< that multiply, of a block of the second kernel
 inline constexpr int middle_ring = 4;    ///< records that a block of the second kernel holds
 inline constexpr int middle_tile = 64;   ///< units of the first layer that a warpgroup takes
+inline constexpr int middle_units = middle_groups * middle_tile;        ///< and a block
+inline constexpr int middle_stages = middle_units * outer_columns * 2;  ///< the ring, behind W_1
 
 /// Sizes of both kernels. What the first leaves for the second of each stripe, its record, is dz_2
 /// and then x with its column of ones, bf16 in the blocks of warpgroup.cuh.
@@ -33,8 +35,7 @@ struct TrainPlan {
   int chain_group_bytes;
   int chain_shared_bytes;
 
-  FusedLayer recomputed;  ///< the first layer as the second kernel keeps it, of its tiles of units
-  int middle_stages;      ///< where the ring of records begins
+  int middle_tiles;  ///< blocks of the second kernel that share out the units of the first layer
   int middle_shared_bytes;
 
   std::int64_t pairs;
@@ -43,8 +44,6 @@ struct TrainPlan {
   constexpr int record_bytes() const {
     return stripe_rows * (layer[1].columns + outer_columns) * 2;
   }
-  /// Blocks of the second kernel that share out the units of the first layer.
-  constexpr int middle_tiles() const { return recomputed.columns / (middle_groups * middle_tile); }
   /// Parameters of the first layer, of the second, of the last.
   constexpr std::int64_t parameters(int l) const {
     return static_cast<std::int64_t>(layer[l].inputs + 1) * layer[l].outputs;
