@@ -83,21 +83,20 @@ __device__ void forward(const FusedPlan& plan, std::int64_t points, const float*
   }
 }
 
-/// Of a kernel with the parameters plan, points, x, image, hidden, embeddings.
+/// Of a kernel with the parameters plan, points, x, image, hidden, embeddings. The image is made
+/// even for no points: whoever shares it may read it for none.
 template <class Kernel>
 Launch prepare(const PairForwardArgs<float>& args, const FusedForm& form,
-               WeightImage::Form image_form, const FusedPlan& plan, Kernel kernel,
-               const char* name) {
+               const std::shared_ptr<const PlacedImage>& image, const FusedPlan& plan,
+               Kernel kernel, const char* name) {
   allow_shared(kernel, plan.shared_bytes, name);
-  const WeightImage weights = weight_image(image_form, plan.layer, plan.layers);
-  const auto image = std::make_shared<const Buffer<unsigned char>>(Device::cuda, weights.bytes);
   return [=](Stream stream) {
+    launch_weight_image(image->plan, args.parameters, image->place.data(), cuda_stream(stream));
     const std::int64_t tiles = ceil_div(args.points, form.units * form.rows);
     if (tiles == 0) return;
     const auto blocks = static_cast<unsigned>(std::min(tiles, device_limits().multiprocessors));
-    launch_weight_image(weights, args.parameters, image->data(), cuda_stream(stream));
     kernel<<<blocks, threads, static_cast<std::size_t>(plan.shared_bytes), cuda_stream(stream)>>>(
-        plan, args.points, args.x, image->data(), args.hidden, args.embeddings);
+        plan, args.points, args.x, image->place.data(), args.hidden, args.embeddings);
     SIAMESE_CHECK_LAUNCH("fused forward");
   };
 }

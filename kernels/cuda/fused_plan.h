@@ -53,6 +53,8 @@ struct FusedLayer {
   int weights;
   int bias;
   std::int64_t parameters;  ///< where W begins in the flat buffer; b follows
+
+  bool operator==(const FusedLayer&) const = default;
 };
 
 /// Where a block keeps all parameters, and its units the activations of their rows.

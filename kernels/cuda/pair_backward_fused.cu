@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/fused_passes.h"
 #include "kernels/cuda/fused_step.cuh"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/sum_parts.h"
@@ -65,15 +66,18 @@ __global__ void __launch_bounds__(fused::threads, 1)
 struct Plan {
   unsigned blocks;
   FusedStepPlan step;
-  WeightImage weights;
-  Buffer<unsigned char> image;
+  std::shared_ptr<const PlacedImage> image;
+  bool makes_image;
   Buffer<float> parts;
 };
 
 void launch_backward(const Args& args, const Plan& plan, cudaStream_t stream) {
-  launch_weight_image(plan.weights, args.parameters, plan.image.data(), stream);
+  const unsigned char* const image = plan.image->place.data();
+  if (plan.makes_image) {
+    launch_weight_image(plan.image->plan, args.parameters, plan.image->place.data(), stream);
+  }
   backward_fused<<<plan.blocks, fused::threads, static_cast<std::size_t>(plan.step.shared_bytes),
-                   stream>>>(args, plan.step, plan.image.data(), plan.parts.data());
+                   stream>>>(args, plan.step, image, plan.parts.data());
   SIAMESE_CHECK_LAUNCH("backward_fused");
   launch_sum_parts(plan.parts.data(), plan.blocks, plan.step.parameters, args.gradients, stream);
 }
@@ -82,18 +86,7 @@ std::optional<std::string> why_unsupported(const Args& args) {
   return why_no_fused_step(*args.network);
 }
 
-Launch prepare(const Args& args) {
-  const FusedStepPlan step = plan_fused_step(*args.network);
-  const WeightImage weights = weight_image(WeightImage::Form::lines, step.layer, step_layers);
-  allow_shared(backward_fused, step.shared_bytes, "pair_backward/fused");
-  const std::int64_t blocks = fused_step_blocks(args.points);
-  const auto plan =
-      std::make_shared<const Plan>(Plan{static_cast<unsigned>(blocks), step, weights,
-                                        Buffer<unsigned char>(Device::cuda, weights.bytes),
-                                        Buffer<float>(Device::cuda, blocks * step.parameters)});
-  return traced(args, "fused", Precision::bf16,
-                [args, plan](Stream stream) { launch_backward(args, *plan, cuda_stream(stream)); });
-}
+Launch prepare(const Args& args) { return prepare_backward_fused(args, nullptr); }
 
 const Register<Args> bf16({.name = "fused",
                            .device = Device::cuda,
@@ -103,4 +96,19 @@ const Register<Args> bf16({.name = "fused",
                            .prepare = prepare});
 
 }  // namespace
+
+Launch prepare_backward_fused(const Args& args, const std::shared_ptr<const PlacedImage>& made) {
+  const FusedStepPlan step = plan_fused_step(*args.network);
+  const WeightImage weights = weight_image(WeightImage::Form::lines, step.layer, step_layers);
+  const bool makes_image = made == nullptr || made->plan != weights;
+  allow_shared(backward_fused, step.shared_bytes, "pair_backward/fused");
+  const std::int64_t blocks = fused_step_blocks(args.points);
+  const auto plan = std::make_shared<const Plan>(
+      Plan{static_cast<unsigned>(blocks), step,
+           makes_image ? std::make_shared<const PlacedImage>(weights) : made, makes_image,
+           Buffer<float>(Device::cuda, blocks * step.parameters)});
+  return traced(args, "fused", Precision::bf16,
+                [args, plan](Stream stream) { launch_backward(args, *plan, cuda_stream(stream)); });
+}
+
 }  // namespace siamese::cuda

@@ -8,6 +8,7 @@
 // products at about half of what mma.sync can do; the writing of h takes longer than that.
 
 #include "kernels/cuda/fused_forward.cuh"
+#include "kernels/cuda/fused_passes.h"
 
 namespace siamese::cuda {
 namespace {
@@ -112,11 +113,7 @@ std::optional<std::string> why_unsupported(const PairForwardArgs<float>& args) {
 }
 
 Launch prepare(const PairForwardArgs<float>& args) {
-  const FusedPlan plan = plan_fused(*args.network, fused_mma);
-  const auto kernel = plan.widest <= 64 ? forward_fused<4> : forward_fused<16>;
-  return traced(
-      args, "fused", Precision::bf16,
-      fused::prepare(args, fused_mma, WeightImage::Form::lines, plan, kernel, "forward_fused"));
+  return prepare_forward_fused(args, image_of_forward(*args.network));
 }
 
 const Register<PairForwardArgs<float>> bf16({.name = "fused",
@@ -127,4 +124,19 @@ const Register<PairForwardArgs<float>> bf16({.name = "fused",
                                              .prepare = prepare});
 
 }  // namespace
+
+std::shared_ptr<const PlacedImage> image_of_forward(const Network& network) {
+  const FusedPlan plan = plan_fused(network, fused_mma);
+  return std::make_shared<const PlacedImage>(
+      weight_image(WeightImage::Form::lines, plan.layer, plan.layers));
+}
+
+Launch prepare_forward_fused(const PairForwardArgs<float>& args,
+                             const std::shared_ptr<const PlacedImage>& image) {
+  const FusedPlan plan = plan_fused(*args.network, fused_mma);
+  const auto kernel = plan.widest <= 64 ? forward_fused<4> : forward_fused<16>;
+  return traced(args, "fused", Precision::bf16,
+                fused::prepare(args, fused_mma, image, plan, kernel, "forward_fused"));
+}
+
 }  // namespace siamese::cuda

@@ -100,9 +100,11 @@ __global__ void __launch_bounds__(fused::threads, 1)
 template <class Multiplier>
 Launch prepare(const PairForwardArgs<float>& args) {
   const FusedPlan plan = plan_fused(*args.network, fused_wgmma);
-  return traced(args, Multiplier::name, Precision::bf16,
-                fused::prepare(args, fused_wgmma, WeightImage::Form::blocks, plan,
-                               forward_wgmma<Multiplier>, "forward_wgmma"));
+  const auto image = std::make_shared<const PlacedImage>(
+      weight_image(WeightImage::Form::blocks, plan.layer, plan.layers));
+  return traced(
+      args, Multiplier::name, Precision::bf16,
+      fused::prepare(args, fused_wgmma, image, plan, forward_wgmma<Multiplier>, "forward_wgmma"));
 }
 
 template <class Multiplier>

@@ -24,9 +24,7 @@
 //   chain         forward in one launch, and dz of all layers in another, strictly in float32:
 //                 activations and gradients stay on chip from layer to layer
 //   mma           the layers' products on tensor cores
-//   passes        a launch for each pass through the network, in which activations stay on chip,
-//                 where mma has one or two a layer. Unlike the fused steps it computes each point
-//                 once, however many pairs it is in, and serves all pairs.
+//   passes        a launch a pass (train_step_passes.cpp)
 
 namespace siamese::cuda {
 namespace {
@@ -68,7 +66,6 @@ constexpr Composition graph_of(std::string_view name, std::string_view passes) {
 
 constexpr Composition chain = graph_of("chain", "chain");
 constexpr Composition mma = graph_of("mma", "mma");
-constexpr Composition passes = graph_of("passes", "fused");
 
 /// Null where a program was linked without it.
 template <class Args>
@@ -257,7 +254,6 @@ const Register<TrainStepArgs<float>> chain_float32(composed_step<float>(chain, P
 const Register<TrainStepArgs<float>> mma_bf16(composed_step<float>(mma, Precision::bf16));
 const Register<TrainStepArgs<float>> mma_tf32(composed_step<float>(mma, Precision::tf32));
 const Register<TrainStepArgs<float>> mma_tf32x3(composed_step<float>(mma, Precision::tf32x3));
-const Register<TrainStepArgs<float>> passes_bf16(composed_step<float>(passes, Precision::bf16));
 
 }  // namespace
 

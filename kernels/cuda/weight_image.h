@@ -3,6 +3,7 @@
 #include <cuda_runtime_api.h>
 
 #include "kernels/cuda/fused_plan.h"
+#include "kernels/device.h"
 
 namespace siamese::cuda {
 
@@ -18,10 +19,20 @@ struct WeightImage {
   int layers;
   FusedLayer layer[most_fused_layers];
   int bytes;  ///< a multiple of 16
+
+  bool operator==(const WeightImage&) const = default;
 };
 
 /// Of `layers` layers whose W and b were the first to take their places.
 WeightImage weight_image(WeightImage::Form form, const FusedLayer* layers, int count);
+
+/// An image with its place in global memory.
+struct PlacedImage {
+  WeightImage plan;
+  Buffer<unsigned char> place;
+
+  explicit PlacedImage(const WeightImage& of) : plan(of), place(Device::cuda, of.bytes) {}
+};
 
 /// Rounds the flat parameters into `image`, on `stream`.
 void launch_weight_image(const WeightImage& plan, const float* parameters, unsigned char* image,
