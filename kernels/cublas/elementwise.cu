@@ -1,10 +1,13 @@
 #include <cuda_bf16.h>
 
+#include <type_traits>
+
 #include "kernels/cublas/elementwise.h"
 #include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/index.cuh"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/pack.cuh"
 
 namespace siamese::cublas {
 namespace {
@@ -16,28 +19,90 @@ using cuda::warp_size;
 
 constexpr int threads = 256;
 
+/// Neighbours that load and store as one instruction.
+template <int size>
+struct alignas(size * sizeof(float)) Few {
+  float elements[size];
+};
+template <int size>
+__device__ Few<size>& few(float* at) {
+  return *reinterpret_cast<Few<size>*>(at);
+}
+template <int size>
+__device__ const Few<size>& few(const float* at) {
+  return *reinterpret_cast<const Few<size>*>(at);
+}
+
+constexpr int pack = cuda::Pack<float>::size;
+
+/// A thread keeps its `size` columns over all of its rows, so that their biases are loaded once and
+/// no element divides.
+template <int size>
 __global__ void add_bias_activate(std::int64_t points, std::int64_t outputs, Activation activation,
                                   const float* __restrict__ bias, float* __restrict__ h) {
-  const std::int64_t step = grid_threads() % outputs;  // in columns, so that no element divides
-  std::int64_t column = grid_thread() % outputs;
-  for (std::int64_t i = grid_thread(); i < points * outputs; i += grid_threads()) {
-    h[i] = cuda::activate(activation, h[i] + bias[column]);
-    column += step;
-    if (column >= outputs) column -= outputs;
+  const std::int64_t across = outputs / size;
+  const std::int64_t rows = max(grid_threads() / across, std::int64_t{1});  // at a time
+  const std::int64_t first_row = grid_thread() / across;
+  if (first_row >= rows) return;
+  for (std::int64_t column = grid_thread() % across * size; column < outputs;
+       column += grid_threads() * size) {
+    const Few<size> b = few<size>(bias + column);
+    cuda::with_activation(activation, [&](auto act) {
+#pragma unroll 1
+      for (std::int64_t row = first_row; row < points; row += rows) {
+        Few<size>& place = few<size>(h + row * outputs + column);
+        Few<size> values = place;
+#pragma unroll
+        for (int k = 0; k < size; ++k) {
+          values.elements[k] = cuda::activate(act.value, values.elements[k] + b.elements[k]);
+        }
+        place = values;
+      }
+    });
+  }
+}
+
+/// use(i, constant<size>) for neighbours i .. i + size - 1 that make up all of `count`: packs, if
+/// they are aligned, and what is left by ones.
+template <class Use>
+__device__ void in_packs(std::int64_t count, bool aligned, Use use) {
+  const std::int64_t packed = aligned ? count / pack * pack : 0;
+#pragma unroll 1
+  for (std::int64_t i = grid_thread() * pack; i < packed; i += grid_threads() * pack) {
+    use(i, std::integral_constant<int, pack>{});
+  }
+#pragma unroll 1
+  for (std::int64_t i = packed + grid_thread(); i < count; i += grid_threads()) {
+    use(i, std::integral_constant<int, 1>{});
   }
 }
 
 __global__ void activate_all(std::int64_t count, Activation activation, float* h) {
-  for (std::int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    h[i] = cuda::activate(activation, h[i]);
-  }
+  cuda::with_activation(activation, [&](auto act) {
+    in_packs(count, cuda::holds_packs(h), [&](std::int64_t i, auto size) {
+      auto& place = few<size.value>(h + i);
+      auto values = place;
+#pragma unroll
+      for (float& value : values.elements) value = cuda::activate(act.value, value);
+      place = values;
+    });
+  });
 }
 
 __global__ void times_derivative(std::int64_t count, Activation activation,
                                  const float* __restrict__ h, float* __restrict__ dz) {
-  for (std::int64_t i = grid_thread(); i < count; i += grid_threads()) {
-    dz[i] *= cuda::activation_derivative(activation, h[i]);
-  }
+  cuda::with_activation(activation, [&](auto act) {
+    in_packs(count, cuda::holds_packs(h) && cuda::holds_packs(dz), [&](std::int64_t i, auto size) {
+      const auto outputs = few<size.value>(h + i);
+      auto& place = few<size.value>(dz + i);
+      auto values = place;
+#pragma unroll
+      for (int k = 0; k < size.value; ++k) {
+        values.elements[k] *= cuda::activation_derivative(act.value, outputs.elements[k]);
+      }
+      place = values;
+    });
+  });
 }
 
 /// A warp a row, four words at a time: mask_bits() are as many or a multiple.
@@ -71,20 +136,28 @@ __global__ void positive_mask(std::int64_t points, std::int64_t width, std::int6
 
 void launch_add_bias_activate(std::int64_t points, std::int64_t outputs, Activation activation,
                               const float* bias, float* h, cudaStream_t stream) {
-  add_bias_activate<<<cuda::strided_blocks(points * outputs, threads), threads, 0, stream>>>(
-      points, outputs, activation, bias, h);
-  SIAMESE_CHECK_LAUNCH("add_bias_activate");
+  const auto launch = [&](auto kernel, int size) {
+    kernel<<<cuda::strided_blocks(points * outputs, std::int64_t{threads} * size), threads, 0,
+             stream>>>(points, outputs, activation, bias, h);
+    SIAMESE_CHECK_LAUNCH("add_bias_activate");
+  };
+  if (outputs % pack == 0 && cuda::holds_packs(bias) && cuda::holds_packs(h)) {
+    launch(add_bias_activate<pack>, pack);
+  } else {
+    launch(add_bias_activate<1>, 1);
+  }
 }
 
 void launch_activate(std::int64_t count, Activation activation, float* h, cudaStream_t stream) {
-  activate_all<<<cuda::strided_blocks(count, threads), threads, 0, stream>>>(count, activation, h);
+  activate_all<<<cuda::strided_blocks(count, threads * pack), threads, 0, stream>>>(count,
+                                                                                    activation, h);
   SIAMESE_CHECK_LAUNCH("activate_all");
 }
 
 void launch_times_derivative(std::int64_t count, Activation activation, const float* h, float* dz,
                              cudaStream_t stream) {
-  times_derivative<<<cuda::strided_blocks(count, threads), threads, 0, stream>>>(count, activation,
-                                                                                 h, dz);
+  times_derivative<<<cuda::strided_blocks(count, threads * pack), threads, 0, stream>>>(
+      count, activation, h, dz);
   SIAMESE_CHECK_LAUNCH("times_derivative");
 }
 
