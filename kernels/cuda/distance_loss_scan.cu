@@ -1,8 +1,9 @@
 // Distance and loss, rung 4, of indexed pairs that are few: no sort. Rung 3 sorts the pairs'
-// endpoints before it gathers them, which for a small batch is most of its time, launch after
-// launch. Here a block takes a point, looks through all pairs, makes a list of those that the point
-// is in, and its groups of lanes compute them side by side. That is n m looks for n points and m
-// pairs, so that rung 3 is left the large batches, and dense pairs, whose points need no search.
+// endpoints before it gathers them, in a launch of its own (of more than 1,024 pairs three) for
+// each digit of a point's index, which has to end first. Here a block takes a point, looks through
+// all pairs, makes a list of those that the point is in, and its groups of lanes compute them side
+// by side. That is n m looks for n points and m pairs, so that rung 3 is left the large batches,
+// and dense pairs, whose points need no search.
 //
 // Everything is added in a fixed order: equal inputs give equal bits. What a block has of the costs
 // and of the gradient of a distance's weights leaves it as a part of its own.

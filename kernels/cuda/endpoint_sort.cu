@@ -1,12 +1,14 @@
 // A radix sort in three launches a pass: count (each block, how many endpoints of its tile have
 // each digit), scan (a block a digit: where each tile's endpoints begin among those with the digit,
 // and how many these are), scatter (each endpoint to its place, behind all with smaller digits).
+// Where all are one tile, the block that scatters them has counted them all: one launch a pass.
 // Within a tile each warp has a stretch of its own and takes it in order, 32 endpoints at a time:
 // lanes with equal digits find each other by a match, and a lane's rank among them is its place. No
 // atomics, and endpoints with equal digits keep their order. Lanes look up the places of whatever
 // digits they have, so some meet in a bank of shared memory: for 256 endpoints among 30 points, 48
 // passes more than the least.
 
+#include <algorithm>
 #include <bit>
 
 #include "kernels/cuda/check.h"
@@ -33,7 +35,8 @@ struct Endpoints {
   const PointIndex* second;       // [count / 2] in the first pass, else null
   const std::int64_t* endpoints;  // [count], or in the first pass null: their own numbers
   std::int64_t count;
-  int shift;  // of the digit
+  int shift;       // of the digit
+  int own_digits;  // that points have there, from 0 on
 
   __device__ PointIndex point(std::int64_t i) const {
     return second == nullptr || i < count / 2 ? points[i] : second[i - count / 2];
@@ -71,13 +74,19 @@ __device__ void count_digits(const Endpoints& in, int (&counts)[warps][digits]) 
   });
 }
 
+/// The block's endpoints with the thread's digit.
+__device__ int block_count(const int (&counts)[warps][digits]) {
+  int sum = 0;
+  for (const auto& of_warp : counts) sum += of_warp[threadIdx.x];
+  return sum;
+}
+
 __global__ void count_endpoints(const Endpoints in, std::int64_t* __restrict__ block_counts) {
   __shared__ int counts[warps][digits];
   count_digits(in, counts);
   __syncthreads();
-  std::int64_t sum = 0;
-  for (int warp = 0; warp < warps; ++warp) sum += counts[warp][threadIdx.x];
-  block_counts[threadIdx.x * static_cast<std::int64_t>(gridDim.x) + blockIdx.x] = sum;
+  block_counts[threadIdx.x * static_cast<std::int64_t>(gridDim.x) + blockIdx.x] =
+      block_count(counts);
 }
 
 struct BlockSums {
@@ -106,7 +115,7 @@ __device__ BlockSums block_sums(std::int64_t value) {
   return sums;
 }
 
-/// A block a digit, of which it has the row of values [digits, count]: each becomes the sum of
+/// A block a digit that points have, its row of values [digits, count]: each becomes the sum of
 /// those before it in the row, and the row's sum goes to totals [digits].
 __global__ void scan_rows(std::int64_t* __restrict__ values, std::int64_t count,
                           std::int64_t* __restrict__ totals) {
@@ -122,7 +131,7 @@ __global__ void scan_rows(std::int64_t* __restrict__ values, std::int64_t count,
 }
 
 /// starts [digits, blocks]: where a block's endpoints of a digit begin among the digit's, of which
-/// there are totals [digits].
+/// there are totals [digits]. A block that is alone reads neither.
 __global__ void scatter_endpoints(const Endpoints in, const std::int64_t* __restrict__ starts,
                                   const std::int64_t* __restrict__ totals,
                                   PointIndex* __restrict__ points,
@@ -131,8 +140,15 @@ __global__ void scatter_endpoints(const Endpoints in, const std::int64_t* __rest
   __shared__ std::int64_t places[warps][digits];  // where a warp's next endpoint of a digit goes
   count_digits(in, counts);
   __syncthreads();
-  std::int64_t place = block_sums(totals[threadIdx.x]).before +
-                       starts[threadIdx.x * static_cast<std::int64_t>(gridDim.x) + blockIdx.x];
+  const bool alone = gridDim.x == 1;
+  const bool exists = static_cast<int>(threadIdx.x) < in.own_digits;
+  std::int64_t place = block_sums(alone    ? block_count(counts)
+                                  : exists ? totals[threadIdx.x]
+                                           : 0)
+                           .before;
+  if (!alone && exists) {
+    place += starts[threadIdx.x * static_cast<std::int64_t>(gridDim.x) + blockIdx.x];
+  }
   for (int warp = 0; warp < warps; ++warp) {
     places[warp][threadIdx.x] = place;
     place += counts[warp][threadIdx.x];
@@ -160,7 +176,10 @@ int passes_for(std::int64_t points) {
 }  // namespace
 
 EndpointSort::EndpointSort(std::int64_t points, std::int64_t pairs)
-    : pairs_(pairs), passes_(passes_for(points)), blocks_(ceil_div(2 * pairs, tile)) {
+    : points_(points),
+      pairs_(pairs),
+      passes_(passes_for(points)),
+      blocks_(ceil_div(2 * pairs, tile)) {
   for (int side = 0; side < 2; ++side) {
     point_[side] = Buffer<PointIndex>(Device::cuda, 2 * pairs);
     endpoint_[side] = Buffer<std::int64_t>(Device::cuda, 2 * pairs);
@@ -175,13 +194,20 @@ void EndpointSort::launch(const PointIndex* first, const PointIndex* second,
   const unsigned blocks = tile_blocks(blocks_, "the sort of pairs by their points");
   for (int pass = 0; pass < passes_; ++pass) {
     const int from = pass % 2;
-    const Endpoints in = pass == 0 ? Endpoints{first, second, nullptr, 2 * pairs_, 0}
-                                   : Endpoints{point_[from].data(), nullptr, endpoint_[from].data(),
-                                               2 * pairs_, pass * digit_bits};
-    count_endpoints<<<blocks, threads, 0, stream>>>(in, starts_.data());
-    SIAMESE_CHECK_LAUNCH("count_endpoints");
-    scan_rows<<<digits, threads, 0, stream>>>(starts_.data(), blocks_, totals_.data());
-    SIAMESE_CHECK_LAUNCH("scan_rows");
+    const int shift = pass * digit_bits;
+    const auto own_digits = static_cast<int>(
+        std::min<std::int64_t>(ceil_div(points_, std::int64_t{1} << shift), digits));
+    const Endpoints in = pass == 0
+                             ? Endpoints{first, second, nullptr, 2 * pairs_, shift, own_digits}
+                             : Endpoints{point_[from].data(), nullptr, endpoint_[from].data(),
+                                         2 * pairs_,          shift,   own_digits};
+    if (blocks > 1) {
+      count_endpoints<<<blocks, threads, 0, stream>>>(in, starts_.data());
+      SIAMESE_CHECK_LAUNCH("count_endpoints");
+      scan_rows<<<static_cast<unsigned>(own_digits), threads, 0, stream>>>(starts_.data(), blocks_,
+                                                                           totals_.data());
+      SIAMESE_CHECK_LAUNCH("scan_rows");
+    }
     scatter_endpoints<<<blocks, threads, 0, stream>>>(
         in, starts_.data(), totals_.data(), point_[1 - from].data(), endpoint_[1 - from].data());
     SIAMESE_CHECK_LAUNCH("scatter_endpoints");

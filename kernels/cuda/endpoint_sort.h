@@ -13,7 +13,8 @@ namespace siamese::cuda {
 /// m + p the second one of pair p. Endpoints of the same point keep their order, so the result is
 /// the same each time. Holds the memory for one number of points and of pairs.
 ///
-/// A stable radix sort by digits of 8 bits: 12 bytes in and out of memory per endpoint and digit.
+/// A stable radix sort by digits of 8 bits: 12 bytes in and out of memory per endpoint and digit,
+/// in one launch a digit for up to 1,024 pairs, and in three for more.
 class EndpointSort {
  public:
   EndpointSort(std::int64_t points, std::int64_t pairs);
@@ -26,6 +27,7 @@ class EndpointSort {
   const std::int64_t* endpoints() const { return endpoint_[passes_ % 2].data(); }
 
  private:
+  std::int64_t points_;
   std::int64_t pairs_;
   int passes_;
   std::int64_t blocks_;
