@@ -41,8 +41,8 @@ struct Workspace {
   std::vector<StoredLayer> layers;  // h_0, h_1, ..
   Stored dz;                        // of the layer at hand and of the one below, [n, pitch]
   Stored previous;
-  Buffer<float> rows;      // z or dh on the way to what is stored, [n, pitch]
-  Buffer<float> gradient;  // of the layer at hand, where its own place will not do
+  Buffer<float> gradient;           // of the layer at hand, where its own place will not do
+  std::vector<Buffer<float>> rows;  // as they are asked for
 
   Workspace(const Network& network, std::int64_t n, std::int64_t step) {
     constexpr std::int64_t pack = 8;  // elements of 16 bytes
@@ -68,8 +68,13 @@ struct Workspace {
     }
     dz = stored(n * widest);
     previous = stored(n * widest);
-    rows = Buffer<float>(Device::cuda, n * widest);
     gradient = Buffer<float>(Device::cuda, most_gradients);
+  }
+
+  /// For z or dh [n, pitch] on the way to what is stored, which seldom are as wide as h.
+  float* some_rows(std::int64_t count) {
+    if (rows.empty() || rows.back().size() < count) rows.emplace_back(Device::cuda, count);
+    return rows.back().data();
   }
 };
 
@@ -89,7 +94,7 @@ Launch plan_rounding(const PairForwardArgs<float>& args, const Workspace& worksp
   };
 }
 
-std::vector<Launch> plan_forward(const PairForwardArgs<float>& args, const Workspace& workspace) {
+std::vector<Launch> plan_forward(const PairForwardArgs<float>& args, Workspace& workspace) {
   std::vector<Launch> launches;
   const std::int64_t n = args.points;
   if (n == 0) return launches;
@@ -100,8 +105,8 @@ std::vector<Launch> plan_forward(const PairForwardArgs<float>& args, const Works
     const StoredLayer& layer = workspace.layers[l];
     const std::int64_t pitch = layer.pitch;
     __nv_bfloat16* const h = layer.h.data();
-    float* const z = workspace.rows.data();
     const bool masked = layer.mask.size() > 0;
+    float* const z = masked ? nullptr : workspace.some_rows(n * pitch);
     const LtOperands product{{below.h.data(), n, below.pitch, below.pitch},
                              Read::plain,
                              {layer.image.data(), below.pitch, pitch, pitch},
@@ -157,7 +162,7 @@ void add_gradient(std::vector<Launch>& launches, const Workspace& workspace, std
   });
 }
 
-std::vector<Launch> plan_backward(const PairBackwardArgs<float>& args, const Workspace& workspace) {
+std::vector<Launch> plan_backward(const PairBackwardArgs<float>& args, Workspace& workspace) {
   const std::int64_t n = args.points;
   if (n == 0) {
     return {[args](Stream s) { cuda::clear_gradients(args, cuda::cuda_stream(s)); }};
@@ -188,7 +193,7 @@ std::vector<Launch> plan_backward(const PairBackwardArgs<float>& args, const Wor
     if (masked) {
       launches.push_back(std::move(*masked));
     } else {
-      float* const dh = workspace.rows.data();
+      float* const dh = workspace.some_rows(n * below.pitch);
       launches.push_back(
           plan_product(workspace.lt, Precision::bf16, product({dh, below.pitch}), {}));
       launches.emplace_back([=, shape_below = args.network->layers()[l - 2], h = below.h.data(),
@@ -243,7 +248,7 @@ class TrialArgs {
 
 cuda::LayerLaunches plan_stored_layers(const PairForwardArgs<float>& forward,
                                        const PairBackwardArgs<float>& backward, std::int64_t step) {
-  const auto workspace = std::make_shared<const Workspace>(*forward.network, forward.points, step);
+  const auto workspace = std::make_shared<Workspace>(*forward.network, forward.points, step);
   return {in_turn(plan_forward(forward, *workspace), workspace),
           in_turn(plan_backward(backward, *workspace), workspace)};
 }

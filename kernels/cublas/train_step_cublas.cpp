@@ -44,6 +44,7 @@ constexpr cuda::Composition cublaslt_stored = [] {
   cuda::Composition parts = cublaslt;
   parts.name = "cublaslt_stored";
   parts.layers = stored_layers;
+  parts.hands_hidden = false;
   return parts;
 }();
 

@@ -104,8 +104,8 @@ struct Workspace {
   Buffer<T> gradient;
   Buffer<T> gradients;
 
-  explicit Workspace(const TrainStepArgs<T>& args)
-      : hidden(Device::cuda, args.points * args.network->hidden_width()),
+  Workspace(const TrainStepArgs<T>& args, bool hands_hidden)
+      : hidden(Device::cuda, hands_hidden ? args.points * args.network->hidden_width() : 0),
         embeddings(Device::cuda, args.points * args.network->embedding_width()),
         gradient(Device::cuda, embeddings.size()),
         gradients(Device::cuda, parameter_count(*args.network, args.loss)) {}
@@ -231,7 +231,7 @@ Launch prepare_loss(const Composition& parts, PairForm form, const PartArgs<T>& 
 
 template <class T>
 Launch prepare(const Composition& parts, Precision products, const TrainStepArgs<T>& step) {
-  const auto workspace = std::make_shared<const Workspace<T>>(step);
+  const auto workspace = std::make_shared<const Workspace<T>>(step, parts.hands_hidden);
   const PartArgs<T> args(step, workspace.get());
   const LayerLaunches layers = prepare_layers(parts, products, args);
   const Launch loss = prepare_loss(parts, step.pairs.form, args);

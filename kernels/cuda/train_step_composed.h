@@ -27,7 +27,8 @@ struct Composition {
   /// names in one. Null: each by itself.
   LayerLaunches (*layers)(const PairForwardArgs<float>&, const PairBackwardArgs<float>&,
                           Precision products) = nullptr;
-  bool captured = false;  ///< replayed as a graph
+  bool hands_hidden = true;  ///< hidden activations; else `layers` keep what they hand over
+  bool captured = false;     ///< replayed as a graph
   bool deterministic = true;
 };
 

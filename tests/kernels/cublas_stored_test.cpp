@@ -39,6 +39,7 @@ void PrintTo(const Padding& padding, std::ostream* out) { *out << padding.step; 
 Variant<TrainStepArgs<float>> step_with(const Padding& padding) {
   cuda::Composition parts = cublas_step;
   parts.layers = padding.layers;
+  parts.hands_hidden = false;
   return cuda::composed_step<float>(parts, Precision::bf16);
 }
 
