@@ -55,6 +55,8 @@ struct BatchPlace {
   std::int64_t epoch;
   std::int64_t begin;  ///< the first of its pairs, in the epoch's order
   int count;           ///< of its pairs
+
+  __device__ bool is_first() const { return epoch == 0 && begin == 0; }
 };
 
 /// The batch of an epoch that begins with pair `begin`; past its end, the next epoch's first; none,

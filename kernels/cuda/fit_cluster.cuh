@@ -241,7 +241,7 @@ class ClusterFit {
   __device__ double take_step(const BatchPlace& place, std::int64_t step) const {
     const int rows = plan_.batches.own_rows ? 2 * place.count : plan_.batches.most_rows;
     const int turn = static_cast<int>(step % 2);
-    const bool first = place.epoch == 0 && place.begin == 0;
+    const bool first = place.is_first();
     if (first && team_.rank() == 0) *adam_ = adam_step_at(training_.adam, step);
     if (first || (plan_.batches.own_rows && plan_.batches.shuffled)) {
       gather(place);

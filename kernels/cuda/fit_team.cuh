@@ -127,8 +127,7 @@ class TeamFit {
     const int rows = plan_.batches.own_rows ? 2 * place.count : plan_.batches.most_rows;
     // The first thread is the likeliest to have no pair.
     if (team_.rank() == 0) *adam_ = adam_step_at(training_.adam, step);
-    const bool first = place.epoch == 0 && place.begin == 0;
-    if (first || plan_.batches.shuffled) {
+    if (place.is_first() || plan_.batches.shuffled) {
       gather_batch(team_, args_, plan_.batches, plan_.layer[0].inputs, place, pairs_, input_);
     }
     team_.sync();
