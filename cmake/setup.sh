@@ -1,14 +1,30 @@
 # shellcheck shell=bash
-# What tests/run and bench/run share: a fresh machine made ready, and a configured, built tree.
+# What the scripts of tests/ and bench/ share: a fresh machine made ready, and a configured, built tree.
 # Sourced with bash; the functions exit with one clear line where something cannot be done.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-say() { printf '\033[1m== %s\033[0m\n' "$*"; }
+# shown TEXT...: one line that a terminal shows as it is, whatever a user's words in it hold.
+shown() {
+  local text=$* code
+  while [[ $text =~ [[:cntrl:]] ]]; do
+    printf -v code '\\x%02x' "'${BASH_REMATCH[0]}"
+    text=${text//"${BASH_REMATCH[0]}"/"$code"}
+  done
+  printf '%s' "$text"
+}
+
+say() { printf '\033[1m== %s\033[0m\n' "$(shown "$*")"; }
 
 fail() {
-  printf 'error: %s\n' "$*" >&2
+  printf 'error: %s\n' "$(shown "$*")" >&2
   exit 1
+}
+
+# usage_error TEXT: the end, where a user's words cannot be.
+usage_error() {
+  printf 'error: %s; see --help\n' "$(shown "$*")" >&2
+  exit 2
 }
 
 # The Debian package that gives each thing the build looks for.

@@ -47,14 +47,14 @@ def run(program, arguments, init_seed):
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
-            raise Failed(f"{program}: {error.strerror}") from error
+            raise Failed(f"{str(program)!r}: {error.strerror}") from error
         if done.returncode != 0:
-            words = done.stderr.strip().splitlines() or [f"{program}: exit code {done.returncode}"]
+            words = done.stderr.strip().splitlines() or [f"{str(program)!r}: exit code {done.returncode}"]
             raise Failed(words[-1])
         try:
             return json.loads((out / "summary.json").read_text(encoding="utf-8"))["test"]
         except (OSError, ValueError, KeyError) as error:
-            raise Failed(f"{program}: {error}; expected siamese_landmarks") from error
+            raise Failed(f"{str(program)!r}: {error}; expected siamese_landmarks") from error
 
 
 def time_text(seconds):
@@ -121,11 +121,11 @@ def read(words):
         raise BadUsage("expected PROGRAM [INITIALISATIONS [LARGE_INITIALISATIONS]]")
     program = Path(words[0])
     if not program.is_file() or not os.access(program, os.X_OK):
-        raise BadUsage(f"PROGRAM '{program}'; expected the built siamese_landmarks")
+        raise BadUsage(f"PROGRAM {str(program)!r}; expected the built siamese_landmarks")
     counts = [20, 3]
     for i, (name, word) in enumerate(zip(("INITIALISATIONS", "LARGE_INITIALISATIONS"), words[1:])):
         if not (word.isascii() and word.isdigit()) or int(word) == 0:
-            raise BadUsage(f"{name} '{word}'; expected a whole number of at least 1")
+            raise BadUsage(f"{name} {word!r}; expected a whole number of at least 1")
         counts[i] = int(word)
     return program.resolve(), counts
 

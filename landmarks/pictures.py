@@ -266,7 +266,7 @@ def main():
             if run.points.shape[1] in (2, 3):
                 draw_map(run)
     except (OSError, KeyError, ValueError) as error:
-        sys.exit(f"pictures.py: {sys.argv[1]}: {error}; expected a folder of siamese_landmarks")
+        sys.exit(f"pictures.py: {sys.argv[1]!r}: {error}; expected a folder of siamese_landmarks")
     except KeyboardInterrupt:
         sys.exit(130)
 

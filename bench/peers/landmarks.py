@@ -10,7 +10,6 @@ losses: the original script's as it was written, and repaired. FILE gets every r
 is printed. What could not run is told and has no row. Ctrl-C keeps the runs that are done.
 """
 
-import argparse
 import json
 import math
 import os
@@ -27,7 +26,8 @@ sys.path.insert(0, str(HERE.parent))
 from measure import context_of, last_words  # noqa: E402
 from reporting import landmarks  # noqa: E402
 from reporting.files import write  # noqa: E402
-from reporting.running import Progress, end_as_interrupted, end_no_more, exit_with  # noqa: E402
+from reporting.running import (Progress, Words, end_as_interrupted, end_no_more, escaped,  # noqa: E402
+                               exit_with)
 from reporting.tables import grid  # noqa: E402
 
 LOSSES = ("as_written", "euclidean")
@@ -119,13 +119,12 @@ def measured(ways, initialisations):
                     row["error_per_point"] = error_per_point(found)
                 except Failed as error:
                     row["error_message"] = str(error)
-                    print(f"    none: {error}", file=sys.stderr, flush=True)
+                    print(escaped(f"    none: {error}"), file=sys.stderr, flush=True)
                 yield row
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Words(__doc__)
     parser.add_argument("--program", required=True, help="siamese_landmarks")
     parser.add_argument("--step", required=True, help="siamese_step, which tells machine and build")
     parser.add_argument("--python", required=True, help="the peers' interpreter")

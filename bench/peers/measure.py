@@ -11,7 +11,6 @@ time ends when the device has done all steps of a round. FILE gets the rows in G
 schema, one repetition a round; a peer that could not run is a row with the reason.
 """
 
-import argparse
 import itertools
 import json
 import os
@@ -29,8 +28,8 @@ sys.path.insert(0, str(HERE.parent))
 
 from entries import PEAK, PEERS, Peer  # noqa: E402
 from reporting.files import write  # noqa: E402
-from reporting.running import (INTERRUPTED, Progress, end_as_interrupted, end_no_more,  # noqa: E402
-                               exit_with)
+from reporting.running import (INTERRUPTED, Progress, Words, end_as_interrupted,  # noqa: E402
+                               end_no_more, escaped, exit_with)
 
 ROUNDS = 7
 FEWEST_ROUNDS = 3
@@ -289,7 +288,7 @@ def measured_rows(work, arguments):
             done.check_returncode()
         if done.returncode != 0:
             reason = last_words(done.stderr, done.returncode)
-            print(f"    none: {reason}", file=sys.stderr, flush=True)
+            print(escaped(f"    none: {reason}"), file=sys.stderr, flush=True)
             return list(rows_of(work, [(runner, [], 0, reason) for runner in work.runners(peers)], {}))
         problem = json.loads(Path(folder, "problem.json").read_text())
         memory = 0.7 * available_memory() if work.device == "cpu" else float("inf")
@@ -299,7 +298,7 @@ def measured_rows(work, arguments):
                 text = f"none: {reason}"
                 if times:
                     text = f"{1e6 * statistics.median(each.seconds for each in times):12,.1f} us"
-                print(f"    {runner!s:52} {text}", file=sys.stderr, flush=True)
+                print(escaped(f"    {runner!s:52} {text}"), file=sys.stderr, flush=True)
             rows += rows_of(part, measured, problem)
     return rows
 
@@ -353,8 +352,7 @@ def versions(python):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Words(__doc__)
     parser.add_argument("--step", required=True, help="the program siamese_step")
     parser.add_argument("--python", required=True, help="the peers' interpreter")
     parser.add_argument("--out", required=True, type=Path)
@@ -389,7 +387,7 @@ def main():
     end_as_interrupted()
     try:
         for work in works:
-            print(f"{progress.next()} {work}", file=sys.stderr, flush=True)
+            print(escaped(f"{progress.next()} {work}"), file=sys.stderr, flush=True)
             rows += measured_rows(work, arguments)
             timed += 1
     except KeyboardInterrupt:

@@ -6,7 +6,6 @@ Each ROW is one of siamese_profile's. DIR gets counts.json, a kernel by kernel r
 a line per row.
 """
 
-import argparse
 import json
 import math
 import shutil
@@ -19,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
 from reporting.files import write  # noqa: E402
-from reporting.running import INTERRUPTED, Progress, end_as_interrupted  # noqa: E402
+from reporting.running import (INTERRUPTED, Progress, Words, end_as_interrupted,  # noqa: E402
+                               escaped, exit_with)
 from reporting.tables import Table, markdown, time_text  # noqa: E402
 
 # An H100 SXM's rates, dense, from NVIDIA's data sheet: operations and bytes a second.
@@ -195,8 +195,7 @@ beside the library's own kernels, which the virtual GPU replaces and does not co
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Words(__doc__)
     parser.add_argument("rows", nargs="+", metavar="ROW")
     parser.add_argument("--profile", required=True, help="the program siamese_profile")
     parser.add_argument("--vgpu-run", required=True)
@@ -219,11 +218,11 @@ def main():
     end_as_interrupted()
     try:
         for row in arguments.rows:
-            print(f"{progress.next()} {row}", file=sys.stderr, flush=True)
+            print(escaped(f"{progress.next()} {row}"), file=sys.stderr, flush=True)
             try:
                 cases.append(count(row, arguments, registers))
             except RuntimeError as error:
-                print(f"count: {error}", file=sys.stderr)
+                print(escaped(f"count: {error}"), file=sys.stderr)
                 code = 1
     except KeyboardInterrupt:
         print(f"count: interrupted; {len(cases)} of {len(arguments.rows)} rows were counted",
@@ -252,7 +251,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except OSError as problem:
-        sys.exit(f"count: {problem.filename}: {problem.strerror}")
+    exit_with(main, "count")

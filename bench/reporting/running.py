@@ -1,5 +1,6 @@
 """What the programs that run for long share: how they end early, and what they say of the time left."""
 
+import argparse
 import math
 import signal
 import subprocess
@@ -14,6 +15,16 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def escaped(error):
     """What an error says, in one line that a terminal shows as it is, whatever names of files are in it."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(error))
+
+
+class Words(argparse.ArgumentParser):
+    """Of a program whose docstring is its help. What is wrong is told in one line, as `escaped` has it."""
+
+    def __init__(self, text):
+        super().__init__(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def error(self, message):
+        super().error(escaped(message))
 
 
 def end_no_more():

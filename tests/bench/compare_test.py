@@ -265,7 +265,12 @@ class Program(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (2, ""))
             self.assertEqual(len(done.stderr.splitlines()), 1)
             self.assertIn(expected, done.stderr)
-        self.assertEqual(self.compare(good).returncode, 2)
+        for words, expected in (((good,), "1 runs; expected pairs"),
+                                ((good, good, "--two\nlines\x1b"), r"--two\nlines\x1b"),
+                                ((good, good, "--threshold", "2\n3"), "2")):
+            done = self.compare(*words)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn(expected, done.stderr.splitlines()[-1])
 
 
 class Measured(unittest.TestCase):

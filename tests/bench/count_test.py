@@ -95,6 +95,7 @@ class Table(unittest.TestCase):
                             (["count", "a", "--fast"], "--fast"),
                             (["count", "adam/cpu_tiled/float32/parameters:44610"], "runs on the CPU"),
                             (["count", "nothing"], "'nothing' is no row"),
+                            (["count", "two\nlines\x1b[2J"], "'two\\x0alines\\x1b[2J' is no row"),
                             (["count", "a/cuda_b", "--launches", "3"], "with ncu and nsys alone"),
                             (["count", "a/cuda_b", "--out", "/"], "exists")):
             done = subprocess.run([BENCH / "profile", *words], capture_output=True, text=True,
@@ -135,7 +136,7 @@ class Table(unittest.TestCase):
     def test_what_cannot_be_counted_is_one_line(self):
         for program, row, says in (("/no/such", "a/cuda_b", "--profile: /no/such: expected a program"),
                                    ("/bin/true", "a/cpu_b", "'a/cpu_b' runs on the CPU"),
-                                   ("/bin/true", "nothing", "'nothing' is no row")):
+                                   ("/bin/true", "two\nlines", "'two\\nlines' is no row")):
             with tempfile.TemporaryDirectory() as folder:
                 output, errors = self.count(folder, program, row).communicate()
                 self.assertEqual(output, "")

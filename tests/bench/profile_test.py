@@ -14,9 +14,7 @@ ROW = "adam/cuda_vector/float32/parameters:44610"
 # What bench/profile takes from the tree, as programs that only tell that they ran. A build fails where
 # BROKEN names its target.
 TREE = {
-    "cmake/setup.sh": """root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-say() { echo "$*"; }
-fail() { echo "error: $*" >&2; exit 1; }
+    "cmake/setup.sh": (BENCH.parent / "cmake/setup.sh").read_text() + """
 git_commit() { echo 1234567; }
 build_tree() { [[ " $* " != *" ${BROKEN:-none} "* ]] || fail "building failed"; }
 """,

@@ -410,13 +410,20 @@ class Sweep(unittest.TestCase):
                             (("--patience=0.0",), "--patience: '0.0'"),
                             (("--network=foo",), "--network: 'foo'"), (("--loss", "a/b/c"), "--loss: 'a/b/c'"),
                             (("--shape", "dense"), "--shape: 'dense'"),
+                            (("--two\nlines\x1b[2J",), r"--two\x0alines\x1b[2J: unknown argument"),
                             (("--fast",), "--fast: unknown argument")):
             code, text = self.finish(self.start(*words))
             self.assertEqual((code, len(text.splitlines())), (2, 1), text)
             self.assertIn(says, text)
 
+    def test_every_loss_is_known(self):
+        for loss in ("chi_square", "weighted_l1/squared", "cosine/contrastive_1_is_dissimilar:0.5"):
+            code, text = self.finish(self.start("--out", self.out, "--loss", loss, "--benchmark_filter=nothing"))
+            self.assertEqual(code, 2, text)
+            self.assertIn("finds no row", text.splitlines()[-1])
+
     def test_what_the_program_refuses_is_told_before_it_measures(self):
-        for words, says in ((("--loss", "foo"), "'foo'"), (("--benchmark_filter=nothing",), "finds no row"),
+        for words, says in ((("--loss", "l2"), "unknown distance 'l2'; expected one of"), (("--benchmark_filter=nothing",), "finds no row"),
                             (("--benchmark_time_unit=fs",), "'fs'"), (("--benchmark_fast",), "--benchmark_fast")):
             code, text = self.finish(self.start("--out", self.out, *words))
             self.assertEqual(code, 2, text)

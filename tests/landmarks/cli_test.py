@@ -335,6 +335,12 @@ class Output(ProgramTest):
         self.assertNotIn("pictures", self.succeed(*QUICK, "--no-pictures", "--out", self.out))
         self.assertEqual({p.name for p in self.out.iterdir()}, DATA_FILES)
 
+    def test_what_is_no_folder_of_a_run_gets_no_pictures_and_one_line(self):
+        self.require_matplotlib()
+        done = subprocess.run([sys.executable, PLACES.parents[1] / "pictures.py", "no\nsuch\x1b"], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (1, "", 1), done.stderr)
+        self.assertIn(r"pictures.py: 'no\nsuch\x1b': ", done.stderr)
+
     def test_without_matplotlib_everything_else_is_written(self):
         self.write("matplotlib.py", "raise ImportError('no matplotlib here')")
         done = self.call(*QUICK, "--out", self.out,
@@ -565,6 +571,7 @@ class CompareLosses(ProgramTest):
             ([PROGRAM, 1, 1, 1], "expected PROGRAM"),
             (["/nonexist"], "PROGRAM '/nonexist'; expected the built siamese_landmarks"),
             ([self.folder], "expected the built siamese_landmarks"),
+            (["two\nlines\x1b"], r"PROGRAM 'two\nlines\x1b'; expected"),
             ([PROGRAM, 0], "INITIALISATIONS '0'; expected a whole number of at least 1"),
             ([PROGRAM, "x"], "INITIALISATIONS 'x'"),
             ([PROGRAM, 1, -1], "LARGE_INITIALISATIONS '-1'"),
