@@ -13,6 +13,7 @@
 #include "kernels/device.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
+#include "tests/kernels/named_check.h"
 #include "verify/adam.h"
 #include "verify/problem.h"
 #include "verify/trial.h"
@@ -20,11 +21,7 @@
 namespace siamese {
 namespace {
 
-using ManySteps = testing::TestWithParam<Variant<AdamArgs<float>>>;
-
-TEST_P(ManySteps, LeaveRightMoments) {
-  const Variant<AdamArgs<float>>& variant = GetParam();
-  if (const auto reason = backend(variant.device).why_unavailable()) GTEST_SKIP() << *reason;
+void check_moments(const Variant<AdamArgs<float>>& variant) {
   constexpr std::int64_t count = 37;
   constexpr std::int64_t steps = 10000;
   const std::vector<float> gradients = verify::draw_uniform(count * steps, -0.01, 0.01, 1);
@@ -54,10 +51,21 @@ TEST_P(ManySteps, LeaveRightMoments) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(adam, ManySteps, testing::ValuesIn(variants<AdamArgs<float>>()),
-                         [](const testing::TestParamInfo<Variant<AdamArgs<float>>>& info) {
-                           return fmt::format("{}_{}", name(info.param.device), info.param.name);
-                         });
+std::vector<NamedCheck> checks() {
+  std::vector<NamedCheck> result;
+  for (const Variant<AdamArgs<float>>& variant : variants<AdamArgs<float>>()) {
+    result.push_back(check_on(variant.device,
+                              fmt::format("{}_{}", name(variant.device), variant.name),
+                              [&variant] { check_moments(variant); }));
+  }
+  return result;
+}
+
+class ManySteps : public testing::TestWithParam<NamedCheck> {};
+
+TEST_P(ManySteps, LeaveRightMoments) { GetParam().run(); }
+
+INSTANTIATE_TEST_SUITE_P(adam, ManySteps, testing::ValuesIn(checks()), name_of_check);
 
 }  // namespace
 }  // namespace siamese

@@ -16,6 +16,7 @@
 #include "kernels/device.h"
 #include "kernels/ops.h"
 #include "kernels/variant.h"
+#include "model/error.h"
 #include "tests/kernels/nvtx_ranges.h"
 #include "tests/kernels/private_stream.h"
 #include "verify/adam.h"
@@ -438,6 +439,20 @@ class SkippedSummary : public testing::EmptyTestEventListener {
   }
 };
 
+// After a fault of a CUDA device every later call returns it: what is left is skipped, so that the
+// variant that did it is the one that failed.
+class LostDevice : public testing::EmptyTestEventListener {
+  void OnTestEnd(const testing::TestInfo& test) override {
+    if (!test.result()->Failed() || backend(Device::cuda).why_unavailable()) return;
+    try {
+      backend(Device::cuda).synchronize(Stream{});
+    } catch (const Failure& fault) {
+      testing::GTEST_FLAG(fail_fast) = true;
+      fmt::print("the device is lost, and all tests that are left are skipped: {}\n", fault.what());
+    }
+  }
+};
+
 }  // namespace
 }  // namespace siamese
 
@@ -453,6 +468,7 @@ int main(int argc, char** argv) {
   register_both<FitArgs>(fit_specs());
   register_two_steps<AdamArgs>(two_steps_specs());
   register_two_steps<TrainStepArgs>(two_steps_specs());
+  testing::UnitTest::GetInstance()->listeners().Append(new LostDevice);
   testing::UnitTest::GetInstance()->listeners().Append(new SkippedSummary);
   const int code = RUN_ALL_TESTS();
   if (testing::GTEST_FLAG(list_tests) ||

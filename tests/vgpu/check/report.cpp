@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <numeric>
 
+#include "tests/vgpu/check/names.h"
+
 namespace vgpu {
 
 std::string_view name(ReportKind kind) {
@@ -45,7 +47,7 @@ void Reports::add(ReportKind kind, std::string_view message, std::string_view pl
     places.emplace_back(place);
   }
   if (printed_[k] < limit_) {
-    output_(fmt::format("{}: {}", name(kind), message));
+    output_(fmt::format("{}: {}", name(kind), in_cpp(message)));
   } else if (printed_[k] == limit_) {
     output_(fmt::format("{}: more than {} reports, the rest is only counted", name(kind), limit_));
   }

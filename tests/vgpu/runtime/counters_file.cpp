@@ -1,23 +1,15 @@
 #include "tests/vgpu/runtime/counters_file.h"
 
-#include <cxxabi.h>
 #include <fmt/format.h>
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
+
+#include "tests/vgpu/check/names.h"
 
 namespace vgpu {
 namespace {
-
-std::string demangled(const std::string& name) {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> text(
-      abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), std::free);
-  return status == 0 ? text.get() : name;
-}
 
 // Names of kernels hold no control characters; quotes and backslashes occur in template arguments.
 std::string quoted(std::string_view text) {
@@ -58,7 +50,7 @@ void CountersFile::add(const Launch& launch, const Counters& c) {
   const auto threads = static_cast<std::uint32_t>(launch.block.count());
   std::string text =
       fmt::format("  {{\"launch\": {}, \"kernel\": {}, \"symbol\": {},\n", launches_.size(),
-                  quoted(demangled(kernel.name)), quoted(kernel.name));
+                  quoted(in_cpp(kernel.name)), quoted(kernel.name));
   text +=
       fmt::format("   \"grid\": {}, \"block\": {}, \"cluster\": {}, \"cooperative\": {},\n",
                   json(launch.grid), json(launch.block), json(launch.cluster), launch.cooperative);

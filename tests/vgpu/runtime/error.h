@@ -19,7 +19,10 @@ struct DeviceFault {
 
 [[noreturn]] inline void fail(cudaError_t code) { throw ApiError{code}; }
 
-// The same with one line on standard error, for what an error code alone leaves unclear.
+// One line on standard error.
+void say(std::string_view message);
+
+// The same with such a line, for what an error code alone leaves unclear.
 [[noreturn]] void fail(cudaError_t code, std::string_view message);
 
 inline void require(bool condition, cudaError_t code = cudaErrorInvalidValue) {

@@ -98,7 +98,7 @@ class Executor {
     const Outcome outcome = run(runtime_.memory, launch.launch, options);
     if (runtime_.counting) runtime_.counters_file.add(launch.launch, counters);
     if (outcome.ok()) return;
-    if (runtime_.reports.total() == reported) fmt::print(stderr, "vgpu: {}\n", outcome.message);
+    if (runtime_.reports.total() == reported) say(outcome.message);
     throw DeviceFault{error_of(outcome.fault)};
   }
 

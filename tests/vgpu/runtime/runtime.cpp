@@ -7,13 +7,16 @@
 #include <exception>
 #include <new>
 
+#include "tests/vgpu/check/names.h"
 #include "tests/vgpu/fatbin/fatbin.h"
 #include "tests/vgpu/runtime/status.h"
 
 namespace vgpu {
 
+void say(std::string_view message) { fmt::print(stderr, "vgpu: {}\n", in_cpp(message)); }
+
 void fail(cudaError_t code, std::string_view message) {
-  fmt::print(stderr, "vgpu: {}\n", message);
+  say(message);
   throw ApiError{code};
 }
 
@@ -70,15 +73,15 @@ cudaError_t error_of_exception(Runtime& runtime) {
     runtime.queue.abandon();
     return fault.code;
   } catch (const FatbinError& error) {
-    fmt::print(stderr, "vgpu: {}\n", error.what());
+    say(error.what());
     return cudaErrorNoKernelImageForDevice;
   } catch (const PtxError& error) {
-    fmt::print(stderr, "vgpu: {}\n", error.what());
+    say(error.what());
     return cudaErrorInvalidPtx;
   } catch (const std::bad_alloc&) {
     return cudaErrorMemoryAllocation;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "vgpu: {}\n", error.what());
+    say(error.what());
     return cudaErrorUnknown;
   }
 }

@@ -177,6 +177,14 @@ TEST(Checks, LimitsAreByKind) {
   EXPECT_EQ(reports.summary(), "1 trap, 10 leak");
 }
 
+TEST(Checks, NamesAreAsCppWritesThem) {
+  std::vector<std::string> printed;
+  Reports reports(2, [&](std::string_view text) { printed.emplace_back(text); });
+  reports.add(ReportKind::trap, "kernel _ZN1a3addIfEEvPT_ (in _Z4helpi), then f, i and _Znonsense");
+  EXPECT_EQ(printed.front(),
+            "trap: kernel void a::add<float>(float*) (in help(int)), then f, i and _Znonsense");
+}
+
 // ---- atomics ----
 
 // In global memory denormals are flushed to zeros that keep their signs, in shared memory not.
