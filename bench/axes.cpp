@@ -97,9 +97,12 @@ std::vector<ProblemSpec> named_shapes(std::string_view op, const std::vector<std
     if (taken && (!of_fit || op == "fit")) list.push_back(spec);
   }
   if (op == "adam") return usual;
-  std::ranges::stable_sort(list, {}, [](const ProblemSpec& spec) {
-    return std::tuple(spec.form, spec.points, spec.pairs);
-  });
+  const auto counts = [](const ProblemSpec& spec) {
+    return std::tuple(spec.form, spec.points, spec.pairs, spec.trainings);
+  };
+  std::ranges::sort(list, {}, counts);
+  const auto repeated = std::ranges::unique(list, {}, counts);
+  list.erase(repeated.begin(), repeated.end());
   return list;
 }
 

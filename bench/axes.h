@@ -13,8 +13,8 @@ namespace siamese::bench {
 /// ones alone.
 std::vector<verify::ProblemSpec> shapes(std::string_view op, bool quick);
 
-/// Those of the shapes of these names that are of a form which the op is timed in, smallest first
-/// within a form. Adam, which has one shape, has it whatever is named. Throws UsageError where a
+/// Those of the shapes of these names that are of a form which the op is timed in, each once,
+/// smallest first within a form. Adam, which has one shape, has it whatever is named. Throws UsageError where a
 /// name is none, or one without a pair.
 std::vector<verify::ProblemSpec> named_shapes(std::string_view op,
                                               const std::vector<std::string>& names,

@@ -379,7 +379,7 @@ def main():
     except ValueError as error:
         parser.error(f"--device {arguments.device}: {error}")
 
-    shapes = arguments.shape or (QUICK if arguments.quick else FULL)
+    shapes = list(dict.fromkeys(arguments.shape or (QUICK if arguments.quick else FULL)))
     works = all_work(devices, shapes, threads, every)
     context = context_of(arguments, *problem_words(arguments))
     rows, timed = [], 0
