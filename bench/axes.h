@@ -14,8 +14,8 @@ namespace siamese::bench {
 std::vector<verify::ProblemSpec> shapes(std::string_view op, bool quick);
 
 /// Those of the shapes of these names that are of a form which the op is timed in, each once,
-/// smallest first within a form. Adam, which has one shape, has it whatever is named. Throws UsageError where a
-/// name is none, or one without a pair.
+/// smallest first within a form. Adam, which has one shape, has it whatever is named. Throws
+/// UsageError where a name is none, or one without a pair.
 std::vector<verify::ProblemSpec> named_shapes(std::string_view op,
                                               const std::vector<std::string>& names,
                                               const Network& network);

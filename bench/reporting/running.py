@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -46,16 +47,28 @@ def end_as_interrupted():
             signal.signal(each, _end_once)
 
 
+def _say_no_more():
+    """What standard output did not take is not tried again as Python ends, which would tell of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def exit_with(main, name):
     """Ends the program `name` with main's exit code, or with a line of what it could not do."""
     try:
-        sys.exit(main())
+        code = main()
+        print(end="", flush=True)
+        sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        _say_no_more()
+        sys.exit(1)  # the reader has seen enough, and not all
     except subprocess.CalledProcessError as error:
         sys.exit(escaped(f"{name}: {Path(error.cmd[0]).name} failed; its line above says why"))
     except OSError as error:
-        sys.exit(escaped(f"{name}: {error.filename}: {error.strerror}"))
+        if error.filename is None:
+            _say_no_more()
+        sys.exit(escaped(f"{name}: {error.filename or 'standard output'}: {error.strerror}"))
 
 
 class Progress:

@@ -10,13 +10,14 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import matplotlib
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
-from reporting import html, page, results, tables  # noqa: E402
+from reporting import files, html, page, results, tables  # noqa: E402
 
 
 def run(name, time, unit="us", **more):
@@ -232,13 +233,33 @@ class Report(unittest.TestCase):
             peers.write_text(json.dumps({"context": {}, "benchmarks": rows}))
             self.refused(says, self.file)
 
+    def test_what_standard_output_does_not_take(self):
+        self.load(LADDER)
+        for words in (("report", self.file), ("compare", self.file, self.file)):
+            with subprocess.Popen([BENCH / words[0], *words[1:]], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True) as process:
+                process.stdout.close()  # a reader that has seen enough
+                self.assertEqual((process.stderr.read(), process.wait()), ("", 1))
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([BENCH / words[0], *words[1:]], stdout=full, stderr=subprocess.PIPE,
+                                      text=True, check=False)
+            self.assertEqual((done.stderr, done.returncode),
+                             (f"{words[0]}: standard output: No space left on device\n", 1))
+
+    def test_a_file_that_cannot_be_written_whole_leaves_nothing(self):
+        path = Path(self.folder.name, "a.json")
+        path.write_text("before")
+        with mock.patch("os.fsync", side_effect=OSError("no space")), self.assertRaises(OSError):
+            files.write(path, "after")
+        self.assertEqual({each.name: each.read_text() for each in path.parent.iterdir()}, {"a.json": "before"})
+
     def test_a_report_that_fails_leaves_no_folder(self):
         self.load(LADDER)
         self.file.with_name("peers.json").write_text("{}")
         out = Path(self.folder.name, "out")
         self.refused("peers.json", self.file, "--out", out)
         self.file.with_name("peers.json").unlink()
-        self.refused("results.json", self.file, "--out", self.file)
+        self.refused("results.json: Not a directory", self.file, "--out", self.file)
         self.assertEqual(list(Path(self.folder.name).iterdir()), [self.file])
         self.assertEqual(self.report(self.file, "--no-pictures", "--out", out).returncode, 0)
         self.assertEqual(self.report(self.file, "--no-pictures", "--out", out).returncode, 0)  # again
