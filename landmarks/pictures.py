@@ -12,6 +12,7 @@ import csv
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 
 try:
@@ -254,17 +255,28 @@ def draw_map(run):
     save(figure, run.folder, "map")
 
 
+def tell(warned):
+    """In a line each, what matplotlib warned of; of letters that it has no font for, once."""
+    said = [" ".join(str(warning.message).split()) for warning in warned]
+    others = [text for text in said if not text.startswith("Glyph ")]
+    if len(others) < len(said):
+        others.append("some letters are in none of the fonts here, and are drawn as boxes")
+    for text in dict.fromkeys(others):
+        print(f"pictures.py: {text}", file=sys.stderr)
+
+
 def main():
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         print(__doc__.strip())
         sys.exit(0 if sys.argv[1:] in (["-h"], ["--help"]) else 2)
     try:
         run = Run(Path(sys.argv[1]))
-        with plt.rc_context(STYLE):
+        with plt.rc_context(STYLE), warnings.catch_warnings(record=True) as warned:
             draw_loss(run)
             draw_distances(run)
             if run.points.shape[1] in (2, 3):
                 draw_map(run)
+        tell(warned)
     except (OSError, KeyError, ValueError) as error:
         sys.exit(f"pictures.py: {sys.argv[1]!r}: {error}; expected a folder of siamese_landmarks")
     except KeyboardInterrupt:

@@ -335,6 +335,15 @@ class Output(ProgramTest):
         self.assertNotIn("pictures", self.succeed(*QUICK, "--no-pictures", "--out", self.out))
         self.assertEqual({p.name for p in self.out.iterdir()}, DATA_FILES)
 
+    def test_letters_that_no_font_has_are_told_in_one_line(self):
+        self.require_matplotlib()
+        names = "".join(f"\U000E0100\uE000{i},{i % 5},{i * i % 7}\n" for i in range(12))
+        done = self.call(*QUICK, "--landmarks", 3, "--data", self.write("names.csv", names), "--unit", "\uE001",
+                         "--out", self.out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        told = [line for line in done.stderr.splitlines() if not line.startswith("epoch")]
+        self.assertEqual(told, ["pictures.py: some letters are in none of the fonts here, and are drawn as boxes"])
+
     def test_what_is_no_folder_of_a_run_gets_no_pictures_and_one_line(self):
         self.require_matplotlib()
         done = subprocess.run([sys.executable, PLACES.parents[1] / "pictures.py", "no\nsuch\x1b"], capture_output=True, text=True, check=False)
