@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Configures the project the way machines unlike this one would, and reads what CMake says.
-# Usage: run.sh no_nvcc | old_nvcc | native | presets | sanitizers | checksum
+# Usage: run.sh no_nvcc | old_nvcc | native | presets | sanitizers | checksum | words
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tree=$(mktemp -d)
@@ -82,8 +82,16 @@ PROJECT
     expect 'SHA256 hash of'
     [ "$codes" = 01 ] || { cat "$tree/log"; echo "exit codes $codes of a right and a wrong sum"; exit 1; }
     ;;
+  words)
+    for line in "adam" "--no-cuda adam" "-L tsan adam" "-R /fit adam"; do
+      read -ra words <<<"$line"
+      timeout 20 "$root/tests/run" "${words[@]}" >"$tree/log" 2>&1
+      [ $? -eq 2 ] || { cat "$tree/log"; echo "tests/run took: $line"; exit 1; }
+      expect "^error: 'adam': expected an option, such as -R 'adam'; see --help$"
+    done
+    ;;
   *)
-    echo "run.sh: expected no_nvcc, old_nvcc, native, presets, sanitizers or checksum, not '${1:-}'" >&2
+    echo "run.sh: expected no_nvcc, old_nvcc, native, presets, sanitizers, checksum or words, not '${1:-}'" >&2
     exit 2
     ;;
 esac
