@@ -101,8 +101,10 @@ std::vector<ProblemSpec> named_shapes(std::string_view op, const std::vector<std
     return std::tuple(spec.form, spec.points, spec.pairs, spec.trainings);
   };
   std::ranges::sort(list, {}, counts);
-  const auto repeated = std::ranges::unique(list, {}, counts);
-  list.erase(repeated.begin(), repeated.end());
+  const auto same = [&](const ProblemSpec& a, const ProblemSpec& b) {
+    return counts(a) == counts(b);
+  };
+  list.erase(std::unique(list.begin(), list.end(), same), list.end());
   return list;
 }
 
