@@ -6,7 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # shown TEXT...: one line that a terminal shows as it is, whatever a user's words in it hold.
 shown() {
-  local text=$* code
+  local text="$*" code # quoted, for bash marks some control characters where it is not
   while [[ $text =~ [[:cntrl:]] ]]; do
     printf -v code '\\x%02x' "'${BASH_REMATCH[0]}"
     text=${text//"${BASH_REMATCH[0]}"/"$code"}

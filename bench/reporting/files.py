@@ -16,9 +16,16 @@ def write(path, data):
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        _blame(path, error)
         raise
+
+
+def _blame(path, error):
+    """What the system says of a temporary name, or of none, is of `path`."""
+    if isinstance(error, OSError):
+        error.filename = str(path)
 
 
 def write_folder(folder, files):
@@ -28,12 +35,15 @@ def write_folder(folder, files):
         for name, data in files.items():
             write(folder / name, data)
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = type(folder)(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    staging = None
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = type(folder)(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         staging.chmod(0o755)
         write_folder(staging, files)
         staging.rename(folder)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
+    except BaseException as error:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+        _blame(folder, error)
         raise

@@ -7,8 +7,9 @@
 #include "kernels/variant.h"
 
 // pair_forward/fused and pair_backward/fused as the passes of one step, whose parameters are the
-// same for both: backward need not make an image of them again where both lay it out alike. That
-// is where no layer is so wide that its column of ones, which backward has, takes a step more.
+// same for both: backward need not make an image of them again where both lay it out alike. They
+// do where no width that a layer reads is a multiple of 16, so that the column of ones behind it,
+// which backward has, lies in the padding.
 
 namespace siamese::cuda {
 

@@ -6,8 +6,9 @@
 namespace siamese::cuda {
 
 /// The sum of every `step`th of `count` parts, from number `first` on, in their order. Parts are
-/// `stride` elements apart; `element` is that of part 0. Loads of up to 16 parts are under
-/// way together, and those of the last parts as well: a loop over them would wait for each.
+/// `stride` elements apart; `element` is that of part 0. Loads of 16 parts are under way together,
+/// and then those of 8, 4, 2 and 1, where so many are left: a loop over the last would wait for
+/// each.
 __device__ inline float part_sum(const float* __restrict__ element, int first, int step, int count,
                                  std::int64_t stride) {
   const float* at = element + first * stride;

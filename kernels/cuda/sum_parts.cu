@@ -11,7 +11,8 @@ namespace siamese::cuda {
 namespace {
 
 constexpr int most_warps = 8;  // of a block, for a warp's width of elements, that share the parts
-constexpr int parts_of_warp = 8;                            // before there is another warp
+constexpr int parts_of_warp = 8;  // before there is another warp
+
 __global__ void sum_parts(const float* __restrict__ parts,  // [part_count, count]
                           int part_count, std::int64_t count, float* __restrict__ sums) {
   __shared__ float warp_sums[most_warps][warp_size];

@@ -11,8 +11,9 @@
 #include "kernels/cuda/activation_pair.cuh"
 #include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/fused.cuh"
+#include "kernels/cuda/launch.h"
 #include "kernels/cuda/train_wgmma_kernels.h"
-#include "kernels/cuda/weight_blocks.cuh"
 #include "kernels/cuda/wgmma.cuh"
 #include "kernels/cuda/wgmma_twin.cuh"
 

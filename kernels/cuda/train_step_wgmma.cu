@@ -35,7 +35,7 @@ namespace {
 
 constexpr int update_threads = 256;
 constexpr int update_slices = 4;
-constexpr int update_width = update_threads / update_slices;  ///< parameters of a block at a time
+constexpr int update_width = update_threads / update_slices;  ///< parameters of a block
 
 /// Parts of gradients of some parameters [count, stride].
 struct GradientParts {

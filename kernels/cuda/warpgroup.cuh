@@ -148,25 +148,28 @@ __device__ void multiply_all(const Blocks& a, const Blocks& b, int steps, int co
     multiply<Multiplier>(left, right(column), steps, sums);
     use(column, sums);
   };
-  if (Multiplier::asynchronous && columns == 2 * half) {
-    Sums<half / 8> sums[2];
-    start_sums(start, 0, sums[0]);
-    start_sums(start, half, sums[1]);
-    Multiplier::begin(sums);
-    multiply_group<Multiplier>(left, right(0), steps, sums[0]);
-    multiply_group<Multiplier>(left, right(half), steps, sums[1]);
-    Multiplier::template wait<1>(sums[0]);
-    use(0, sums[0]);
-    Multiplier::template wait<0>(sums[1]);
-    use(half, sums[1]);
-    return;
-  }
   int column = 0;
   const auto take_all = [&](auto at_once) {
 #pragma unroll 1
     for (; column + at_once.value <= columns; column += at_once.value) take(at_once, column);
   };
-  if (columns == 2 * half) take_all(std::integral_constant<int, half>{});
+  if (columns == 2 * half) {
+    if constexpr (Multiplier::asynchronous) {
+      Sums<half / 8> sums[2];
+      start_sums(start, 0, sums[0]);
+      start_sums(start, half, sums[1]);
+      Multiplier::begin(sums);
+      multiply_group<Multiplier>(left, right(0), steps, sums[0]);
+      multiply_group<Multiplier>(left, right(half), steps, sums[1]);
+      Multiplier::template wait<1>(sums[0]);
+      use(0, sums[0]);
+      Multiplier::template wait<0>(sums[1]);
+      use(half, sums[1]);
+    } else {
+      take_all(std::integral_constant<int, half>{});
+    }
+    return;
+  }
   take_all(std::integral_constant<int, 64>{});
   take_all(std::integral_constant<int, 16>{});
 }

@@ -249,8 +249,10 @@ class Report(unittest.TestCase):
     def test_a_file_that_cannot_be_written_whole_leaves_nothing(self):
         path = Path(self.folder.name, "a.json")
         path.write_text("before")
-        with mock.patch("os.fsync", side_effect=OSError("no space")), self.assertRaises(OSError):
+        with mock.patch("os.fsync", side_effect=OSError(28, "no space")), \
+                self.assertRaises(OSError) as caught:
             files.write(path, "after")
+        self.assertEqual(caught.exception.filename, str(path))
         self.assertEqual({each.name: each.read_text() for each in path.parent.iterdir()}, {"a.json": "before"})
 
     def test_a_report_that_fails_leaves_no_folder(self):

@@ -83,12 +83,15 @@ PROJECT
     [ "$codes" = 01 ] || { cat "$tree/log"; echo "exit codes $codes of a right and a wrong sum"; exit 1; }
     ;;
   words)
-    for line in "adam" "--no-cuda adam" "-L tsan adam" "-R /fit adam"; do
+    for line in "adam" "--no-cuda adam" "-L tsan adam" "-R /fit adam" "-V adam" "-V -L tsan adam" \
+      "--rerun-failed adam"; do
       read -ra words <<<"$line"
       timeout 20 "$root/tests/run" "${words[@]}" >"$tree/log" 2>&1
       [ $? -eq 2 ] || { cat "$tree/log"; echo "tests/run took: $line"; exit 1; }
       expect "^error: 'adam': expected an option, such as -R 'adam'; see --help$"
     done
+    timeout 20 "$root/tests/run" $'a\x01\nb\x7f' >"$tree/log" 2>&1
+    expect "^error: 'a\\\\x01\\\\x0ab\\\\x7f': expected an option"
     ;;
   *)
     echo "run.sh: expected no_nvcc, old_nvcc, native, presets, sanitizers, checksum or words, not '${1:-}'" >&2
