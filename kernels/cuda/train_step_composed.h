@@ -27,8 +27,8 @@ struct Composition {
   /// names in one. Null: each by itself.
   LayerLaunches (*layers)(const PairForwardArgs<float>&, const PairBackwardArgs<float>&,
                           Precision products) = nullptr;
-  /// Whether the passes hand hidden activations to each other by the ops' arguments. False only with
-  /// `layers` that keep them to themselves: there is no room for others then.
+  /// Whether the passes hand hidden activations to each other by the ops' arguments. False only
+  /// with `layers` that keep them to themselves: there is no room for others then.
   bool hands_hidden = true;
   bool captured = false;  ///< replayed as a graph
   bool deterministic = true;

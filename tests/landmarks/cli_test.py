@@ -346,7 +346,8 @@ class Output(ProgramTest):
 
     def test_what_is_no_folder_of_a_run_gets_no_pictures_and_one_line(self):
         self.require_matplotlib()
-        done = subprocess.run([sys.executable, PLACES.parents[1] / "pictures.py", "no\nsuch\x1b"], capture_output=True, text=True, check=False)
+        done = subprocess.run(["/usr/bin/python3", PLACES.parents[1] / "pictures.py", "no\nsuch\x1b"],
+                              capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (1, "", 1), done.stderr)
         self.assertIn(r"pictures.py: 'no\nsuch\x1b': ", done.stderr)
 
