@@ -4,10 +4,14 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "tests/vgpu/exec/lanes.h"
 
@@ -245,18 +249,85 @@ RaceUnit::RaceUnit(std::uint32_t n, std::size_t warps)
       fence_clock(warps, 0),
       reading(warps) {}
 
-RaceGrid::RaceGrid(std::uint64_t memory_bytes, std::uint32_t granule_bytes)
-    : shift_(std::countr_zero(granule_bytes)),
-      bytes_((index(memory_bytes) + 1) * sizeof(RaceGranule)) {
-  // Fresh pages are zero, which is the state of a place that nobody has accessed.
-  void* at = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (at == MAP_FAILED) throw std::bad_alloc();
-  madvise(at, bytes_, MADV_HUGEPAGE);
-  granules_ = static_cast<RaceGranule*>(at);
+void SpinLock::lock() {
+  constexpr int kLooks = 64;  // before other threads get their turn
+  while (taken_.exchange(true, std::memory_order_acquire)) {
+    for (int looks = 0; taken_.load(std::memory_order_relaxed); ++looks) {
+      if (looks >= kLooks) std::this_thread::yield();
+    }
+  }
 }
 
-RaceGrid::~RaceGrid() { munmap(granules_, bytes_); }
+namespace {
+
+// Fresh pages are zero, which is the state of a place that nobody has accessed.
+template <class T>
+T* map_zeros(std::uint64_t count) {
+  void* at = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (at == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<T*>(at);
+}
+
+// What a launch leaves to the next one.
+constexpr std::uint64_t kKeptGranules = std::uint64_t{2} << 20;  // 128 MiB of them
+std::mutex kept_mutex;
+std::unique_ptr<RacePages> kept_pages;
+
+std::unique_ptr<RacePages> take_pages(std::uint64_t pages, std::uint64_t granules) {
+  {
+    const std::lock_guard lock(kept_mutex);
+    if (kept_pages && kept_pages->pages >= pages && kept_pages->granules >= granules) {
+      return std::move(kept_pages);
+    }
+  }
+  return std::make_unique<RacePages>(pages, granules);
+}
+
+}  // namespace
+
+RacePages::RacePages(std::uint64_t p, std::uint64_t g)
+    : pages(p), granules(g), places(map_zeros<std::uint64_t>(p)), first(map_zeros<RaceGranule>(g)) {
+  madvise(first, granules * sizeof(RaceGranule), MADV_HUGEPAGE);
+}
+
+RacePages::~RacePages() {
+  munmap(places, pages * sizeof *places);
+  munmap(first, granules * sizeof *first);
+}
+
+RaceGrid::RaceGrid(std::uint64_t memory_bytes, std::uint32_t granule_bytes)
+    : shift_(std::countr_zero(granule_bytes)) {
+  // A program allocates little by little, and those that are kept are to serve it for a while.
+  constexpr std::uint64_t kStep = std::uint64_t{1} << 30;
+  const std::uint64_t bytes = (memory_bytes / kStep + 1) * kStep;
+  pages_ = take_pages(bytes / kPage, index(bytes));
+  ++pages_->launch;
+}
+
+RaceGrid::~RaceGrid() {
+  const std::uint64_t used = pages_taken_ * index(kPage);
+  if (used > kKeptGranules) {
+    madvise(pages_->first + kKeptGranules, (used - kKeptGranules) * sizeof(RaceGranule),
+            MADV_DONTNEED);
+  }
+  const std::lock_guard lock(kept_mutex);
+  kept_pages = std::move(pages_);
+}
+
+RaceGranule* RaceGrid::page(std::uint64_t offset) {
+  const std::atomic_ref place(pages_->places[offset / kPage]);
+  std::uint64_t known = place.load(std::memory_order_relaxed);
+  if (known >> 32 != launch()) {
+    const std::lock_guard lock(pages_mutex_);
+    known = place.load(std::memory_order_relaxed);
+    if (known >> 32 != launch()) {
+      known = std::uint64_t{launch()} << 32 | pages_taken_++;
+      place.store(known, std::memory_order_relaxed);
+    }
+  }
+  return pages_->first + static_cast<std::uint32_t>(known) * index(kPage);
+}
 
 // ---- order ----
 
@@ -363,28 +434,76 @@ namespace {
 // of a bulk copy need not.
 constexpr std::uint64_t kReported = 16;
 
-// `granules` are those of the region; `claim` is told an offset before its granule is used.
-template <class Claim>
+// Of one block's shared memory, which only the thread that runs the block accesses.
+class SharedGranules {
+ public:
+  SharedGranules(const RaceGrid& grid, Block& owner, std::uint32_t unit)
+      : grid_(grid), granules_(owner.race_shared.data()), unit_(unit) {}
+
+  RaceGranule& at(std::uint64_t offset) { return granules_[grid_.index(offset)]; }
+  void lock(std::uint64_t) {}
+  [[nodiscard]] std::uint32_t owner() const { return unit_; }
+
+ private:
+  const RaceGrid& grid_;
+  RaceGranule* granules_;
+  std::uint32_t unit_;
+};
+
+// Of global memory. Lanes are mostly near to one another and share the page and the lock of their
+// line.
+class GlobalGranules {
+ public:
+  explicit GlobalGranules(RaceGrid& grid) : grid_(grid) {}
+
+  RaceGranule& at(std::uint64_t offset) {
+    const std::uint64_t number = offset / RaceGrid::kPage;
+    if (number != number_) {
+      number_ = number;
+      page_ = grid_.page(offset);
+    }
+    return page_[grid_.index(offset % RaceGrid::kPage)];
+  }
+  void lock(std::uint64_t offset) {
+    SpinLock& wanted = grid_.lock(offset);
+    if (lock_.mutex() == &wanted) return;
+    lock_ = {};
+    lock_ = std::unique_lock(wanted);
+  }
+  [[nodiscard]] std::uint32_t owner() const { return grid_.launch(); }
+
+ private:
+  RaceGrid& grid_;
+  std::uint64_t number_ = ~std::uint64_t{0};
+  RaceGranule* page_ = nullptr;
+  std::unique_lock<SpinLock> lock_;
+};
+
+template <class Granules>
 void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask,
-                 const std::byte* region, bool shared, RaceGranule* granules, Claim claim) {
-  const RaceGrid& grid = *w.worker->launch->race;
-  const std::uint64_t granule_bytes = grid.granule_bytes();
+                 const std::byte* region, bool shared, Granules granules) {
+  const std::uint64_t granule_bytes = w.worker->launch->race->granule_bytes();
   // They are seldom in a near cache; all lanes' are asked for before the first one is waited for.
   const std::uint64_t asked = std::min<std::uint64_t>(d.bytes, kReported);
   for_lanes(mask, [&](std::uint32_t lane) {
     for (std::uint64_t at = 0; at < asked; at += granule_bytes) {
-      __builtin_prefetch(&granules[grid.index(offsets[lane] + at)], 1);
+      __builtin_prefetch(&granules.at(offsets[lane] + at), 1);
     }
   });
   const View view(unit_of(w), number_of(w));
+  const std::uint32_t owner = granules.owner();
   const bool weak = d.ordering == Ordering::weak;
   const bool plain_load = weak && !d.async && d.kind == AccessKind::load;
   const RaceAccess mine = make_access(view, w, d);
   for_lanes(mask, [&](std::uint32_t lane) {
     const auto own = static_cast<std::uint8_t>(lane);
     for (std::uint64_t at = 0; at < d.bytes; at += granule_bytes) {
-      RaceGranule& g = granules[grid.index(offsets[lane] + at)];
-      claim(g, offsets[lane] + at);
+      RaceGranule& g = granules.at(offsets[lane] + at);
+      granules.lock(offsets[lane] + at);
+      if (g.owner != owner) {
+        g = {};
+        g.owner = owner;
+      }
       if (weak && all_ordered(view, g, d, own)) {
         if (!plain_load || !known_load(g, mine, own)) remember(view, g, d, mine, own);
         continue;
@@ -403,28 +522,14 @@ void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, L
 void race_shared(Warp& w, Block& owner, const AccessDetail& d, const std::uint64_t* offsets,
                  LaneMask mask) {
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, owner.shared.data(), false);
-  const std::uint32_t number = unit_of(w).number;
-  check_lanes(w, d, offsets, mask, owner.shared.data(), true, owner.race_shared.data(),
-              [number](RaceGranule& g, std::uint64_t) {
-                if (g.unit == number) return;
-                g = {};
-                g.unit = number;
-              });
+  check_lanes(w, d, offsets, mask, owner.shared.data(), true,
+              SharedGranules(*w.worker->launch->race, owner, unit_of(w).number));
 }
 
 void race_global(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, LaneMask mask) {
-  RaceGrid& grid = *w.worker->launch->race;
   const std::byte* region = w.worker->launch->memory->bytes();
   if (d.ordering != Ordering::weak) order_through(w, d, offsets, mask, region, true);
-  // Lanes are mostly near to one another and share the lock of their line.
-  std::unique_lock<std::mutex> lock;
-  check_lanes(w, d, offsets, mask, region, false, grid.granules(),
-              [&](RaceGranule&, std::uint64_t offset) {
-                std::mutex& wanted = grid.mutex(offset);
-                if (lock.mutex() == &wanted) return;
-                lock = {};
-                lock = std::unique_lock(wanted);
-              });
+  check_lanes(w, d, offsets, mask, region, false, GlobalGranules(*w.worker->launch->race));
 }
 
 }  // namespace vgpu

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -32,7 +33,9 @@ inline constexpr std::uint8_t kSeveralLanes = 32;
 struct alignas(64) RaceGranule {
   RaceAccess store;
   std::array<RaceAccess, 2> loads;
-  std::uint32_t unit = 0;  // of shared memory: whose it was; another one finds it as if untouched
+  // Whose it was: of shared memory a unit's, of global memory a launch's. Another one finds it as
+  // if untouched.
+  std::uint32_t owner = 0;
 };
 
 // By warp of a unit: the clock up to which its accesses are ordered before something, and the clock
@@ -57,6 +60,30 @@ class RaceUnit {
   std::vector<std::vector<std::uint64_t>> reading;  // by warp: places that a strong access reads
 };
 
+// Waiting for one is short, or the thread that has it does not run.
+class SpinLock {
+ public:
+  void lock();
+  void unlock() { taken_.store(false, std::memory_order_release); }
+
+ private:
+  alignas(64) std::atomic<bool> taken_{false};
+};
+
+// Where granules of global memory are: a page of it at a time, in the order in which a launch comes
+// to them. The next launch has the same ones, which are mapped and may be in the caches.
+struct RacePages {
+  RacePages(std::uint64_t pages, std::uint64_t granules);
+  ~RacePages();
+  RacePages(const RacePages&) = delete;
+  RacePages& operator=(const RacePages&) = delete;
+
+  std::uint64_t pages, granules;  // at most
+  std::uint64_t* places;  // by page of global memory: its launch, and its place among `first`
+  RaceGranule* first;
+  std::uint32_t launch = 0;  // number of the latest
+};
+
 // What all units of a launch share.
 class RaceGrid {
  public:
@@ -70,18 +97,23 @@ class RaceGrid {
   // Which granule of its region holds an offset.
   [[nodiscard]] std::uint64_t index(std::uint64_t offset) const { return offset >> shift_; }
   [[nodiscard]] std::uint64_t granule_bytes() const { return std::uint64_t{1} << shift_; }
-  [[nodiscard]] RaceGranule* granules() { return granules_; }
-  // Guards the granules of a line of memory.
-  std::mutex& mutex(std::uint64_t offset) { return mutexes_[offset / 128 % mutexes_.size()]; }
+  // The granules of the page of global memory that holds an offset.
+  static constexpr std::uint64_t kPage = 4096;  // bytes
+  [[nodiscard]] RaceGranule* page(std::uint64_t offset);
+  // Whose the granules of global memory are.
+  [[nodiscard]] std::uint32_t launch() const { return pages_->launch; }
+  // Guards the granules of a line of global memory.
+  SpinLock& lock(std::uint64_t offset) { return locks_[offset / 128 % locks_.size()]; }
 
   std::mutex objects_mutex;
   std::unordered_map<std::uint64_t, std::unordered_map<std::uint32_t, std::uint32_t>> objects;
 
  private:
   int shift_ = 0;
-  RaceGranule* granules_ = nullptr;
-  std::uint64_t bytes_ = 0;
-  std::array<std::mutex, 1024> mutexes_;
+  std::unique_ptr<RacePages> pages_;
+  std::mutex pages_mutex_;
+  std::uint64_t pages_taken_ = 0;
+  std::array<SpinLock, 256> locks_;
 };
 
 }  // namespace vgpu

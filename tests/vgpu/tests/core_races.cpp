@@ -276,5 +276,54 @@ TEST(RaceBetweenBlocks, SharedMemoryIsEachBlocksOwn) {
   }
 }
 
+// Launches are ordered, and the check remembers nothing of an earlier one, whatever the width of
+// its accesses; the races of each are found. The words that threads access lie in several pages.
+TEST(RaceBetweenLaunches, EachIsCheckedAlone) {
+  PtxDevice device;
+  device.options.checks.race = true;
+  const Address data = device.upload(std::vector<std::uint32_t>(256 * 11, 0));  // 44 bytes a thread
+  const auto launch = [&](const std::string& body) {
+    const Outcome outcome = device.run_body(
+        "  .reg .b32 %b, %i, %v;\n  .reg .b64 %own, %other;\n  mov.u32 %b, %ctaid.x;\n"
+        "  mad.lo.u32 %i, %b, 64, %thread;\n  mad.wide.u32 %own, %i, 44, %p0;\n"
+        "  sub.u32 %i, 255, %i;\n  mad.wide.u32 %other, %i, 44, %p0;\n" +
+            body,
+        threads(64, 4), {data});
+    EXPECT_TRUE(outcome.ok()) << outcome.message;
+    return device.count(ReportKind::global_race);
+  };
+  EXPECT_EQ(launch("  st.global.u32 [%own], %i;\n"), 0);
+  EXPECT_EQ(launch("  ld.global.u32 %v, [%other];\n"), 0);
+  EXPECT_EQ(launch("  st.global.u8 [%other], %b;\n"), 0);
+  EXPECT_EQ(launch("  ld.global.u32 %v, [%own];\n"), 0);
+  const std::string racing = "  st.global.u32 [%own], %i;\n  ld.global.u32 %v, [%other];\n";
+  const std::int64_t races = launch(racing);
+  EXPECT_GT(races, 0);
+  EXPECT_GT(launch(racing), races);
+}
+
+// A long access is checked in each page that it touches.
+TEST(RaceBetweenBlocks, BulkCopiesOfSeveralPages) {
+  for (const std::uint32_t at : {0u, 4080u, 8188u, 12284u, 12288u}) {  // bytes; the last is outside
+    PtxDevice device;
+    device.options.checks.race = true;
+    const Address data = device.upload(std::vector<std::uint32_t>(4096, 0));
+    const Outcome outcome = device.run_body(
+        "  .shared .align 16 .b8 buffer[12288];\n  .shared .align 8 .b8 barrier[8];\n"
+        "  .reg .b32 %b;\n  .reg .b64 %state;\n  .reg .pred %q;\n"
+        "  setp.ne.u32 %q, %thread, 0;\n  @%q ret;\n  mov.u32 %b, %ctaid.x;\n"
+        "  setp.eq.u32 %q, %b, 0;\n  @%q bra copy;\n  st.global.u32 [%p0+" +
+            std::to_string(at) +
+            "], 1;\n  ret;\ncopy:\n  mbarrier.init.shared.b64 [barrier], 1;\n"
+            "  mbarrier.arrive.expect_tx.shared.b64 %state, [barrier], 12288;\n"
+            "  cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [buffer], [%p0], "
+            "12288, [barrier];\n"
+            "wait:\n  mbarrier.try_wait.shared.b64 %q, [barrier], %state;\n  @!%q bra wait;\n",
+        threads(32, 2), {data});
+    ASSERT_TRUE(outcome.ok()) << outcome.message;
+    EXPECT_EQ(device.count(ReportKind::global_race) > 0, at < 12288) << at;
+  }
+}
+
 }  // namespace
 }  // namespace vgpu::testing
