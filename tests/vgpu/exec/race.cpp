@@ -202,7 +202,7 @@ inline void remember(const View& view, RaceGranule& g, const AccessDetail& d,
   g.loads = {};
 }
 
-// A plain load of what the same warp has just loaded: nearly all.
+// A weak load of what the same warp has just loaded: nearly all.
 inline bool known_load(RaceGranule& g, const RaceAccess& mine, std::uint8_t lane) {
   RaceAccess& latest = g.loads[0];
   if (latest.clock != mine.clock || !by_one_warp(latest, mine)) return false;
@@ -493,7 +493,7 @@ void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, L
   const View view(unit_of(w), number_of(w));
   const std::uint32_t owner = granules.owner();
   const bool weak = d.ordering == Ordering::weak;
-  const bool plain_load = weak && !d.async && d.kind == AccessKind::load;
+  const bool load = d.kind == AccessKind::load;
   const RaceAccess mine = make_access(view, w, d);
   for_lanes(mask, [&](std::uint32_t lane) {
     const auto own = static_cast<std::uint8_t>(lane);
@@ -505,7 +505,7 @@ void check_lanes(Warp& w, const AccessDetail& d, const std::uint64_t* offsets, L
         g.owner = owner;
       }
       if (weak && all_ordered(view, g, d, own)) {
-        if (!plain_load || !known_load(g, mine, own)) remember(view, g, d, mine, own);
+        if (!load || !known_load(g, mine, own)) remember(view, g, d, mine, own);
         continue;
       }
       const Place place{w, d, shared, offsets[lane] + at / kReported * kReported, lane};
