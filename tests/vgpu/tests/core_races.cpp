@@ -281,7 +281,7 @@ TEST(RaceBetweenBlocks, SharedMemoryIsEachBlocksOwn) {
 TEST(RaceBetweenLaunches, EachIsCheckedAlone) {
   PtxDevice device;
   device.options.checks.race = true;
-  const Address data = device.upload(std::vector<std::uint32_t>(256 * 11, 0));  // 44 bytes a thread
+  const Address data = device.upload(std::vector<std::uint32_t>(2816, 0));  // 44 bytes a thread
   const auto launch = [&](const std::string& body) {
     const Outcome outcome = device.run_body(
         "  .reg .b32 %b, %i, %v;\n  .reg .b64 %own, %other;\n  mov.u32 %b, %ctaid.x;\n"
