@@ -38,13 +38,7 @@ constexpr Composition naive{.name = "naive",
                             .adam = "naive",
                             .deterministic = false};
 
-constexpr Composition tiled{.name = "tiled",
-                            .rung = 2,
-                            .forward = "tiled",
-                            .distance_loss = "scan",
-                            .all_pairs_loss = "triangle",
-                            .backward = "tiled",
-                            .adam = "vector"};
+constexpr Composition tiled{.name = "tiled", .rung = 2, .forward = "tiled", .backward = "tiled"};
 
 constexpr Composition graph = [] {
   Composition parts = tiled;

@@ -13,16 +13,18 @@ struct LayerLaunches {
   Launch backward;
 };
 
-/// A training step composed of other ops' variants, by name.
+/// A training step composed of other ops' variants, by name: losses and Adam of the highest rungs
+/// that leave the same bits each time, where it does not say otherwise.
 struct Composition {
   std::string_view name;  ///< of the step
   int rung;
   std::string_view forward;
-  std::string_view distance_loss;   ///< where it serves the shape, else gather, whose rows
-                                    ///< may be as wide as a block has memory for
-  std::string_view all_pairs_loss;  ///< where it serves the shape, else square, which serves all
+  /// Where it serves the shape, else gather, whose rows may be as wide as a block has memory for.
+  std::string_view distance_loss = "scan";
+  /// Where it serves the shape, else square, which serves all.
+  std::string_view all_pairs_loss = "triangle";
   std::string_view backward;
-  std::string_view adam;
+  std::string_view adam = "vector";
   /// Where forward has more to hand to backward than the ops have arguments for: both of these
   /// names in one. Null: each by itself.
   LayerLaunches (*layers)(const PairForwardArgs<float>&, const PairBackwardArgs<float>&,

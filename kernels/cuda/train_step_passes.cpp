@@ -17,10 +17,7 @@ LayerLaunches fused_passes(const PairForwardArgs<float>& forward,
 constexpr Composition passes{.name = "passes",
                              .rung = 4,
                              .forward = "fused",
-                             .distance_loss = "scan",
-                             .all_pairs_loss = "triangle",
                              .backward = "fused",
-                             .adam = "vector",
                              .layers = fused_passes,
                              .captured = true};
 
